@@ -1,0 +1,202 @@
+//! What is measured against what.
+
+use anyhow::{Context as _, Result, bail};
+use envoy_test::{Connection, Envoy, Listener, ListenerConfig, Reply, Request, Upstream, module, routes, test_module};
+use serde_json::{Value, json};
+
+/// The rules of a policy; the last one matches.
+const RULES: usize = 20;
+/// The host that the requests ask for.
+const HOST: &str = "reviews.example.com";
+
+/// The services behind Envoy. Each answers with its name alone, so that all answers cost the same.
+pub struct Upstreams {
+    /// Where a request goes that no rule concerns.
+    user: Upstream,
+    /// Where the last rule sends it.
+    chosen: Upstream,
+}
+
+impl Upstreams {
+    pub async fn start(envoy: &Envoy) -> Result<Self> {
+        let started = Self {
+            user: envoy.upstream("user").await?,
+            chosen: envoy.upstream("chosen").await?,
+        };
+        for upstream in [&started.user, &started.chosen] {
+            upstream.script([Reply::status(200).body(upstream.name().to_owned())]);
+        }
+        Ok(started)
+    }
+}
+
+/// One row of the table.
+pub struct Variant {
+    pub name: &'static str,
+    /// The bare module that makes the same host calls, by its row's name.
+    pub floor: Option<&'static str>,
+    config: Result<ListenerConfig>,
+    /// Whether it shall choose the upstream, or leave the request alone.
+    chooses: bool,
+}
+
+/// The row that the others' costs are counted above.
+pub const NOTHING: &str = "no filter";
+/// The row whose cost is the unit.
+pub const UNIT: &str = "no-op, SDK";
+
+pub fn variants(upstreams: &Upstreams) -> Vec<Variant> {
+    let (user, chosen) = (upstreams.user.name(), upstreams.chosen.name());
+    let plain = || {
+        ListenerConfig::new()
+            .routes([routes::routed(), routes::catch_all(user)])
+            // The same for all, so it would only blur the differences.
+            .manager(json!({"access_log": null}))
+    };
+    let test = |module: &str, policy: &str| Ok(plain().module(test_module(module)?).policy(policy));
+    let bare = |module: &str, calls: &str| test(module, &format!("{calls} cluster={chosen}"));
+    let ours = |policy: Value| Ok(plain().module(module("pointsman-routing")?).policy(policy));
+    let row = |name, config| Variant {
+        name,
+        floor: None,
+        config,
+        chooses: false,
+    };
+
+    vec![
+        row(NOTHING, Ok(plain())),
+        row(UNIT, test("no-op", "")),
+        row("no-op, SDK stripped", test("no-op-stripped", "")),
+        row("bare: request callback alone", bare("bare", "")),
+        row("bare: read", bare("bare", "reads=1")),
+        row("bare: read, 1 write", bare("bare", "reads=1 writes=1")).chooses(),
+        row("bare, responses too", bare("bare-responses", "")),
+        row("bare, responses too: read", bare("bare-responses", "reads=1")),
+        row(
+            "bare, responses too: read, 1 write",
+            bare("bare-responses", "reads=1 writes=1"),
+        )
+        .chooses(),
+        row(
+            "Envoy's own routes: last of 20",
+            Ok(plain().routes(own_routes(user, chosen))),
+        )
+        .chooses(),
+        row(
+            "routing: no policy for the host",
+            ours(policy("other.example.com", chosen)),
+        )
+        .above("bare, responses too: read"),
+        row("routing: last of 20 rules", ours(policy(HOST, chosen)))
+            .above("bare, responses too: read, 1 write")
+            .chooses(),
+    ]
+}
+
+impl Variant {
+    fn chooses(mut self) -> Self {
+        self.chooses = true;
+        self
+    }
+
+    fn above(mut self, floor: &'static str) -> Self {
+        self.floor = Some(floor);
+        self
+    }
+
+    /// Brings it up and sees that it answers rightly.
+    pub async fn start(self, envoy: &Envoy, upstreams: &Upstreams) -> Result<Running> {
+        let expected = if self.chooses {
+            &upstreams.chosen
+        } else {
+            &upstreams.user
+        };
+        let listener = envoy.add_listener(self.config?).await?;
+        let connection = listener.connect().await?;
+        let mut running = Running {
+            request: request(&listener),
+            expected: expected.name().to_owned(),
+            connection,
+            _listener: listener,
+        };
+        running.send(1).await?;
+        Ok(running)
+    }
+}
+
+/// A variant that serves.
+pub struct Running {
+    request: Request,
+    expected: String,
+    connection: Connection,
+    _listener: Listener,
+}
+
+impl Running {
+    /// Sends so many requests, one after the other; an answer that is not the right one is an error.
+    pub async fn send(&mut self, requests: usize) -> Result<()> {
+        for _ in 0..requests {
+            let answer = self.connection.send(self.request.clone()).await.context("no answer")?;
+            if answer.status != 200 || answer.body != self.expected {
+                bail!(
+                    "expected {:?}, got {} {:?}",
+                    self.expected,
+                    answer.status,
+                    answer.text()
+                );
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A request with the headers that one in a mesh has. It is the same for every variant.
+fn request(listener: &Listener) -> Request {
+    listener
+        .get("/api/v1/reviews/1234?sort=newest")
+        .host(HOST)
+        .header("user-agent", "bench/1.0")
+        .header("accept", "application/json")
+        .header("accept-language", "en-US,en;q=0.9")
+        .header(
+            "authorization",
+            "Bearer eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.c2lnbmF0dXJl",
+        )
+        .header("cookie", "session=0123456789abcdef; theme=dark")
+        .header("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
+        .header("end-user", user(RULES - 1))
+}
+
+fn user(rule: usize) -> String {
+    format!("user-{rule}")
+}
+
+/// Only the last rule is right; a filter that takes another is found out.
+fn destination(rule: usize, chosen: &str) -> &str {
+    if rule + 1 == RULES { chosen } else { "wrong" }
+}
+
+fn policy(host: &str, chosen: &str) -> Value {
+    let rule = |rule| {
+        json!({
+            "match": [{"headers": {"end-user": {"exact": user(rule)}}}],
+            "route": [{"destination": {"host": destination(rule, chosen)}}],
+        })
+    };
+    json!({"virtualServices": [{"hosts": [host], "http": (0..RULES).map(rule).collect::<Vec<_>>()}]})
+}
+
+/// The same rules as routes of Envoy, each with what ours has besides.
+fn own_routes(default: &str, chosen: &str) -> Vec<Value> {
+    let rule = |rule| {
+        let mut route = routes::routed();
+        route["name"] = json!(format!("rule-{rule}"));
+        route["match"]["headers"] = json!([{"name": "end-user", "string_match": {"exact": user(rule)}}]);
+        if let Some(action) = route["route"].as_object_mut() {
+            action.remove("cluster_header");
+            action.insert("cluster".to_owned(), json!(destination(rule, chosen)));
+        }
+        route
+    };
+    (0..RULES).map(rule).chain([routes::catch_all(default)]).collect()
+}

@@ -1,0 +1,30 @@
+//! The contract between a filter and the proxy, in both directions: what a filter is ([`Filter`]), what it may say
+//! ([`Step`]), and what it may ask ([`Host`]). A filter knows nothing else of Envoy, so it is tested without one.
+
+mod fake;
+mod filter;
+mod node;
+mod step;
+
+pub use fake::FakeHost;
+pub use filter::{Filter, Request, Response, Uses};
+pub use node::{Node, Proxy};
+pub use step::{Answer, GrpcCall, HttpCall, LocalReply, Step, Wake};
+
+/// What a filter may ask of the proxy while it handles a request.
+pub trait Host {
+    /// Nanoseconds on a clock that never goes back.
+    fn monotonic(&self) -> u64;
+
+    /// 64 random bits: good enough to share out requests, no good for secrets.
+    fn random(&mut self) -> u64;
+
+    /// An attribute of the request, its connection or the node, such as `["destination", "port"]`, as the proxy
+    /// serializes it: text as it is, integers as 8 bytes little-endian. `None` if there is no such attribute.
+    fn property(&self, path: &[&str]) -> Option<Vec<u8>>;
+
+    /// An attribute that is an integer.
+    fn integer(&self, path: &[&str]) -> Option<i64> {
+        self.property(path)?.as_slice().try_into().ok().map(i64::from_le_bytes)
+    }
+}

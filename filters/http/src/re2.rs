@@ -1,0 +1,15 @@
+//! RE2's language, read as RE2 reads it in Latin-1 mode, where a character is a byte.
+//!
+//! Rust's `regex` is a sibling of RE2, but reads many patterns differently: nested classes and set operations, the
+//! flags `x`, `R` and `u`, octal escapes, `\<`, a lone `{`. So a pattern is parsed here, by RE2's rules, into a tree
+//! of bytes, and written out again in the few forms that mean one thing only. What RE2 refuses is refused, and so is
+//! the little that is not translated; nothing gets a silently different meaning.
+
+mod class;
+mod escape;
+mod group;
+mod node;
+mod parse;
+
+pub(crate) use node::{Look, Node};
+pub(crate) use parse::parse;

@@ -1,0 +1,3 @@
+//! The routing filter alone.
+
+pointsman_runtime::module!(routing::Routing);

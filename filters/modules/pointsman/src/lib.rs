@@ -1,0 +1,3 @@
+//! All filters, in one pass over each request.
+
+pointsman_runtime::module!(routing::Routing);

@@ -1,0 +1,110 @@
+//! How a destination becomes one of Envoy's clusters, or a host that Envoy's own routes know.
+
+use std::rc::Rc;
+
+use pointsman_host::Node;
+
+use crate::action::Told;
+use crate::config::{By, ClusterOverride, Destination, Destinations, Part, Template};
+
+/// The header that the example's routes name after `cluster_header`.
+const CLUSTER_HEADER: &[u8] = b"x-pointsman-cluster";
+
+/// Names clusters, as `destinations` says.
+pub(crate) struct Clusters {
+    /// The request header that names the cluster.
+    pub header: Rc<[u8]>,
+    by_authority: bool,
+    template: Option<Template>,
+    default_port: Option<u32>,
+    overrides: Vec<ClusterOverride>,
+    /// Inside Istio, what a short host is completed with: the proxy's namespace, and the domain.
+    qualify: Option<(String, String)>,
+}
+
+impl Clusters {
+    pub fn new(config: Option<Destinations>, node: &Node) -> Self {
+        let qualify = node.is_istio().then(|| (node.namespace.clone(), node.domain.clone()));
+        let (mut header, mut template, mut default_port, mut overrides, mut by) = (None, None, None, Vec::new(), None);
+        if let Some(config) = config {
+            (header, template, default_port) = (config.header, config.cluster_name, config.default_port);
+            (overrides, by) = (config.clusters, config.by);
+        }
+        Self {
+            header: header.map_or_else(|| CLUSTER_HEADER.into(), |header| header.0),
+            by_authority: by == Some(By::Authority),
+            template: template.or_else(|| node.is_istio().then(Template::istio)),
+            default_port,
+            overrides,
+            qualify,
+        }
+    }
+
+    /// What Envoy is told about that destination of a VirtualService in that namespace. `rewritten`: whether the rule
+    /// rewrites the host itself.
+    pub fn told(
+        &self,
+        destination: &Destination,
+        namespace: Option<&str>,
+        rewritten: bool,
+    ) -> Result<Told, &'static str> {
+        let name = self.name(destination, namespace)?.into_bytes().into();
+        match self.by_authority {
+            true if rewritten => Err("rewrites the host, by which Envoy is to choose: use `destinations.header` \
+                                      instead of `by: authority`"),
+            true => Ok(Told::Authority(name)),
+            false => Ok(Told::Header(self.header.clone(), name)),
+        }
+    }
+
+    fn name(&self, destination: &Destination, namespace: Option<&str>) -> Result<String, &'static str> {
+        let port = destination.port.as_ref().map(|port| port.number);
+        let is_it = |known: &&ClusterOverride| {
+            known.host == destination.host
+                && known.subset == destination.subset
+                && (known.port.is_none() || known.port == port)
+        };
+        if let Some(known) = self.overrides.iter().find(is_it) {
+            return Ok(known.cluster.clone());
+        }
+        let host = self.qualified(&destination.host, namespace);
+        let port = port.or(self.default_port);
+        if self.by_authority {
+            if !destination.subset.is_empty() {
+                return Err("has a subset, which no host can tell: use `destinations.header` instead of `by: authority`");
+            }
+            return Ok(port.map_or(host.clone(), |port| format!("{host}:{port}")));
+        }
+        let Some(template) = &self.template else {
+            let dash = if destination.subset.is_empty() { "" } else { "-" };
+            return Ok(format!("{host}{dash}{}", destination.subset));
+        };
+        let mut name = String::new();
+        for part in &template.0 {
+            match part {
+                Part::Literal(text) => name.push_str(text),
+                Part::Host => name.push_str(&host),
+                Part::Subset => name.push_str(&destination.subset),
+                Part::Port => match port {
+                    Some(port) => name.push_str(&port.to_string()),
+                    None => {
+                        return Err("has no port, and the cluster's name needs one, which Istio alone would know: add \
+                                    `port: {number: …}` here, or `destinations.defaultPort`, or an entry in \
+                                    `destinations.clusters`");
+                    }
+                },
+            }
+        }
+        Ok(name)
+    }
+
+    /// Inside Istio a host without a dot is a service of the VirtualService's namespace.
+    pub fn qualified(&self, host: &str, namespace: Option<&str>) -> String {
+        match &self.qualify {
+            Some((own, domain)) if !host.contains('.') && !host.contains('*') => {
+                format!("{host}.{}.svc.{domain}", namespace.unwrap_or(own))
+            }
+            _ => host.to_owned(),
+        }
+    }
+}

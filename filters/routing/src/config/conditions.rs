@@ -1,0 +1,159 @@
+//! HTTPMatchRequest: the conditions of a rule.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use pointsman_http::Pattern;
+use pointsman_wire::{Cursor, Decode, message};
+
+use super::headers::check_name;
+use super::route::check_port;
+
+message! {
+    /// HTTPMatchRequest: all that is set must hold.
+    pub struct HttpMatchRequest = "HTTPMatchRequest" {
+        /// Appended to the route's name.
+        name: String = "name",
+        /// The path, without query and fragment.
+        uri: Option<StringCondition> = "uri",
+        /// `:scheme`.
+        scheme: Option<StringCondition> = "scheme",
+        /// `:method`.
+        method: Option<StringCondition> = "method",
+        /// `:authority`, with the port if the client sent it.
+        authority: Option<StringCondition> = "authority",
+        /// By header name: one line of it must match.
+        headers: BTreeMap<String, StringCondition> = "headers",
+        /// By header name: no line of it may match; a missing header counts as an empty one.
+        without_headers: BTreeMap<String, StringCondition> = "withoutHeaders",
+        /// By parameter: the first of its name must match.
+        query_params: BTreeMap<String, StringCondition> = "queryParams",
+        /// Whether `uri` ignores case; `exact` and `prefix` only.
+        ignore_uri_case: bool = "ignoreUriCase",
+        /// The port that the client connected to; 0: any.
+        port: u32 = "port",
+        /// Only at these gateways.
+        gateways: Vec<String> = "gateways",
+        /// Only in a proxy whose workload has these labels.
+        source_labels: BTreeMap<String, String> = "sourceLabels",
+        /// Only in a proxy of this namespace.
+        source_namespace: String = "sourceNamespace",
+    }
+    inert {
+        "statPrefix": "a filter has no Envoy route whose statistics it could name",
+    }
+    check check_match;
+}
+
+fn check_match(this: &HttpMatchRequest, at: Cursor<'_>) -> Option<()> {
+    let before = at.errors();
+    for (field, condition) in [("scheme", &this.scheme), ("method", &this.method), ("authority", &this.authority)] {
+        at.field(field, |at| check_value(condition.as_ref(), at));
+    }
+    at.field("uri", |at| match &this.uri {
+        Some(StringCondition::Anything) => at.error::<()>("needs one of exact, prefix and regex"),
+        _ => None,
+    });
+    for (field, conditions) in [("headers", &this.headers), ("withoutHeaders", &this.without_headers)] {
+        at.field(field, |at| {
+            for (name, condition) in conditions {
+                at.field(name, |at| check_header(name, condition, at));
+            }
+        });
+    }
+    at.field("queryParams", |at| {
+        for (name, condition) in &this.query_params {
+            at.field(name, |at| {
+                if name.is_empty() {
+                    at.error::<()>("a query parameter's name is empty");
+                }
+                check_prefix(condition, at)
+            });
+        }
+    });
+    if this.port != 0 {
+        at.field("port", |at| check_port(at, this.port));
+    }
+    (at.errors() == before).then_some(())
+}
+
+fn check_header(name: &str, condition: &StringCondition, at: Cursor<'_>) -> Option<()> {
+    if name.starts_with("@request.auth.") {
+        return at.error("matches on JWT claims are not in this version yet");
+    }
+    if ["uri", "scheme", "method", "authority"].contains(&name) {
+        at.warning(format_args!("this matches a header named {name}; the field `{name}` stands beside `headers`"));
+    }
+    check_name(at, name.strip_prefix(':').unwrap_or(name))?;
+    check_prefix(condition, at)
+}
+
+fn check_value(condition: Option<&StringCondition>, at: Cursor<'_>) -> Option<()> {
+    match condition {
+        None => Some(()),
+        Some(StringCondition::Anything) => at.error("needs one of exact, prefix and regex"),
+        Some(condition) => check_prefix(condition, at),
+    }
+}
+
+/// Envoy refuses an empty prefix everywhere but in a path.
+fn check_prefix(condition: &StringCondition, at: Cursor<'_>) -> Option<()> {
+    match condition {
+        StringCondition::Prefix(prefix) if prefix.is_empty() => {
+            at.field("prefix", |at| at.error("is empty: leave the condition out if any value will do"))
+        }
+        _ => Some(()),
+    }
+}
+
+/// Istio's StringMatch.
+#[derive(Clone, Debug)]
+pub enum StringCondition {
+    /// The whole value.
+    Exact(String),
+    /// The value's beginning.
+    Prefix(String),
+    /// An RE2 expression for the whole value.
+    Regex(Rc<Pattern>),
+    /// Nothing set, or `regex: "*"`, which Istio reads the same: it is enough that the value is there.
+    Anything,
+}
+
+/// Istio's limit.
+const LONGEST_REGEX: usize = 1024;
+
+message! {
+    /// StringMatch.
+    struct StringMatch = "StringMatch" {
+        /// The whole value.
+        exact: Option<String> = "exact",
+        /// The value's beginning.
+        prefix: Option<String> = "prefix",
+        /// An RE2 expression for the whole value.
+        regex: Option<String> = "regex",
+    }
+}
+
+impl Decode for StringCondition {
+    fn decode(at: Cursor<'_>) -> Option<Self> {
+        let message = StringMatch::decode(at)?;
+        match (message.exact, message.prefix, message.regex) {
+            (None, None, None) => Some(Self::Anything),
+            (Some(exact), None, None) => Some(Self::Exact(exact)),
+            (None, Some(prefix), None) => Some(Self::Prefix(prefix)),
+            (None, None, Some(regex)) if regex == "*" => Some(Self::Anything),
+            (None, None, Some(regex)) => at.field("regex", |at| compile(&regex, at)).map(Self::Regex),
+            _ => at.error("has more than one of exact, prefix and regex: keep one"),
+        }
+    }
+}
+
+fn compile(regex: &str, at: Cursor<'_>) -> Option<Rc<Pattern>> {
+    if regex.is_empty() {
+        return at.error("is empty: an empty regex matches nothing but an empty value; say `exact: \"\"` for that");
+    }
+    if regex.chars().count() > LONGEST_REGEX {
+        return at.error(format_args!("has more than {LONGEST_REGEX} characters, Istio's limit"));
+    }
+    Pattern::compile(regex).map_or_else(|why| at.error(why), Some)
+}

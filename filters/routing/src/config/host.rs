@@ -1,0 +1,119 @@
+//! Host names, as Istio's validation takes them.
+
+use std::fmt;
+
+use pointsman_wire::{Cursor, Decode};
+
+/// A host that a VirtualService is for: a DNS name, `*.suffix`, `*`, or an IP address. In lower case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostName(String);
+
+impl HostName {
+    /// As text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether some request's host belongs to both.
+    pub fn overlaps(&self, other: &Self) -> bool {
+        self.covers(other) || other.covers(self)
+    }
+
+    fn covers(&self, other: &Self) -> bool {
+        match self.0.strip_prefix('*') {
+            Some(suffix) => other.0.strip_prefix('*').unwrap_or(&other.0).ends_with(suffix),
+            None => self.0 == other.0,
+        }
+    }
+}
+
+impl fmt::Display for HostName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Decode for HostName {
+    fn decode(at: Cursor<'_>) -> Option<Self> {
+        let host = String::decode(at)?;
+        match check(&host, true) {
+            Ok(()) => Some(Self(host.to_ascii_lowercase())),
+            Err(why) => at.error(format_args!("`{host}` {why}")),
+        }
+    }
+}
+
+/// Whether it is a DNS name (of letters, digits and `-`), an IP address, or, where a wildcard may stand, one that
+/// begins with `*`.
+pub(super) fn check(host: &str, wildcard: bool) -> Result<(), &'static str> {
+    if host.is_empty() {
+        return Err("is no host: it is empty");
+    }
+    if host.len() > 255 {
+        return Err("is no host: it has more than 255 characters");
+    }
+    if host.parse::<std::net::IpAddr>().is_ok() || (wildcard && host == "*") {
+        return Ok(());
+    }
+    if host.contains('*') && !wildcard {
+        return Err("is no host: a wildcard cannot stand here");
+    }
+    let plain = if wildcard { host.strip_prefix("*.").or(host.strip_prefix('*')).unwrap_or(host) } else { host };
+    // One dot at the end is a name's full form.
+    let name = plain.strip_suffix('.').unwrap_or(plain);
+    if name.split('.').next_back().is_some_and(|top| top.bytes().all(|byte| byte.is_ascii_digit())) {
+        return Err("is no host: its last label is a number");
+    }
+    if name.split('.').all(is_label) {
+        return Ok(());
+    }
+    Err(match () {
+        () if host.contains(':') => "is no host: leave the port out, it is ignored in a request's host too",
+        () if host.contains('*') => "is no host: a wildcard is `*` alone or the first label, as in `*.example.com`",
+        () => "is no host: its labels are of letters, digits and `-` (not first or last), at most 63 of them",
+    })
+}
+
+/// A DNS label: also a subset's name.
+pub(super) fn is_label(label: &str) -> bool {
+    !label.is_empty()
+        && label.len() <= 63
+        && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        && !label.starts_with('-')
+        && !label.ends_with('-')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn names() {
+        for host in ["a", "a.b", "A-1.example.com", "example.com.", "*", "*.example.com", "*-x.com", "10.0.0.1", "::1"] {
+            assert_eq!(check(host, true), Ok(()), "{host}");
+        }
+        for host in ["", ".", "a..b", "-a", "a_b", "a.*", "**", "*.", "a:80", "a b", "1.2", "é.com", &"a".repeat(64)] {
+            assert!(check(host, true).is_err(), "{host}");
+        }
+        assert!(check("*.a", false).is_err());
+    }
+
+    #[test]
+    fn overlaps() {
+        let host = |name: &str| HostName(name.into());
+        for (a, b, overlap) in [
+            ("a", "a", true),
+            ("a", "b", false),
+            ("*", "a", true),
+            ("*.a", "x.a", true),
+            ("*.a", "a", false),
+            ("*.a", "*.b.a", true),
+            ("*.a", "*.b", false),
+        ] {
+            assert_eq!(host(a).overlaps(&host(b)), overlap, "{a} {b}");
+            assert_eq!(host(b).overlaps(&host(a)), overlap, "{b} {a}");
+        }
+    }
+}

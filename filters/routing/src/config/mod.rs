@@ -1,0 +1,88 @@
+//! The wire types: what stands in the configuration, in Istio's words, checked as Istio's own validation would.
+//!
+//! Nothing here is read on the request path: [`Table`](crate::table::Table) is built from it once.
+
+mod conditions;
+mod destinations;
+mod headers;
+mod host;
+mod route;
+
+pub use conditions::{HttpMatchRequest, StringCondition};
+pub use destinations::{By, ClusterOverride, Destinations, Part, Template};
+pub use headers::{HeaderName, HeaderOperations, HeaderValue, Headers, StaticHeaders};
+pub use host::HostName;
+pub use route::{Destination, HttpRoute, HttpRouteDestination, PortSelector, Weight};
+
+use pointsman_wire::{Cursor, Decode, Kind, message};
+
+message! {
+    /// networking.istio.io VirtualService.
+    pub struct VirtualService = "VirtualService" {
+        /// For which hosts its rules are.
+        hosts: Vec<HostName> = "hosts",
+        /// At which gateways; none is `mesh`, the sidecars.
+        gateways: Vec<String> = "gateways",
+        /// Its rules, in order.
+        http: Vec<HttpRoute> = "http",
+    }
+    inert {
+        "exportTo": "a filter runs the policy that it is given, of whichever namespace",
+    }
+    refused {
+        "tcp": "this filter routes HTTP; Envoy's own tcp_proxy routes TCP",
+        "tls": "this filter routes HTTP; TLS passthrough belongs to Envoy's own filter chains",
+    }
+    check check_virtual_service;
+}
+
+impl Kind for VirtualService {
+    const KIND: &'static str = "VirtualService";
+    const GROUP: &'static str = "networking.istio.io";
+}
+
+fn check_virtual_service(this: &VirtualService, at: Cursor<'_>) -> Option<()> {
+    let before = at.errors();
+    at.field("hosts", |hosts| {
+        if this.hosts.is_empty() {
+            hosts.error::<()>("needs at least one host");
+        }
+        for (index, host) in this.hosts.iter().enumerate() {
+            if let Some(other) = this.hosts.iter().take(index).find(|other| other.overlaps(host)) {
+                let cure = "put one of them into a VirtualService of its own";
+                hosts.element(index, |at| at.error::<()>(format_args!("`{host}` overlaps `{other}`: {cure}")));
+            }
+        }
+    });
+    if this.http.is_empty() {
+        at.field("http", |http| http.error::<()>("needs at least one rule"));
+    }
+    (at.errors() == before).then_some(())
+}
+
+message! {
+    /// How a request may ask which rule decided.
+    pub struct Debug = "debug" {
+        /// The request header that asks, and the response header that answers.
+        header: HeaderName = "header",
+    }
+}
+
+/// Whether a client may send the headers that steer Envoy's router, such as `x-envoy-retry-on`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TrustRouterHeaders {
+    /// No client may.
+    Never,
+    /// A request may that Envoy counts as internal (`x-envoy-internal: true`).
+    Internal,
+}
+
+impl Decode for TrustRouterHeaders {
+    fn decode(at: Cursor<'_>) -> Option<Self> {
+        match at.value().as_str() {
+            Some("never") => Some(Self::Never),
+            Some("internal") => Some(Self::Internal),
+            _ => at.mismatch("`never` or `internal`"),
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! From the plugin's configuration bytes to filters.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+use pointsman_host::{Host, Node};
+use pointsman_wire::{Cursor, Path, Report, Value};
+use prost::Message;
+
+use crate::chain::Chain;
+
+/// Which module has a section's filter; `None`: no module of this version. For "this module does not have it".
+const SECTIONS: [(&str, Option<&str>); 10] = [
+    ("gateway", Some("pointsman-routing")),
+    ("virtualServices", Some("pointsman-routing")),
+    ("destinations", Some("pointsman-routing")),
+    ("trustClientRouterHeaders", Some("pointsman-routing")),
+    ("debug", Some("pointsman-routing")),
+    ("authorizationPolicies", None),
+    ("destinationRules", None),
+    ("rateLimits", None),
+    ("faults", None),
+    ("telemetry", None),
+];
+
+/// The bytes as a tree: JSON text, or a serialized `google.protobuf.Struct`; none at all: an empty configuration.
+///
+/// The error says what is wrong with them.
+pub(crate) fn parse(bytes: &[u8]) -> Result<Value, String> {
+    if bytes.is_empty() {
+        return Ok(Value::Object(Default::default()));
+    }
+    // A Struct's first byte is a line feed, with which JSON text may begin as well; but no Struct is JSON.
+    let json = match serde_json::from_slice(bytes) {
+        Ok(value) => return Ok(value),
+        Err(error) => error,
+    };
+    if bytes.first() == Some(&b'\n')
+        && let Ok(message) = prost_types::Struct::decode(bytes)
+    {
+        return Ok(object(message));
+    }
+    match std::str::from_utf8(bytes) {
+        Ok(text) if !text.trim_start().starts_with(['{', '[']) => Err(
+            "neither JSON text nor a google.protobuf.Struct; YAML goes into Envoy's configuration as a Struct, \
+             not as text"
+                .into(),
+        ),
+        _ => Err(format!("not JSON: {json}")),
+    }
+}
+
+fn object(message: prost_types::Struct) -> Value {
+    Value::Object(message.fields.into_iter().map(|(name, field)| (name, value(field))).collect())
+}
+
+/// A Struct's numbers are doubles: a whole one becomes a whole one again.
+fn value(value_of_struct: prost_types::Value) -> Value {
+    use prost_types::value::Kind;
+    match value_of_struct.kind {
+        None | Some(Kind::NullValue(_)) => Value::Null,
+        Some(Kind::BoolValue(boolean)) => Value::Bool(boolean),
+        Some(Kind::StringValue(text)) => Value::String(text),
+        Some(Kind::StructValue(message)) => object(message),
+        Some(Kind::ListValue(list)) => Value::Array(list.values.into_iter().map(value).collect()),
+        #[allow(clippy::cast_possible_truncation)]
+        Some(Kind::NumberValue(number)) if number.fract() == 0.0 && number.abs() < 9e15 => Value::from(number as i64),
+        Some(Kind::NumberValue(number)) => Value::from(number),
+    }
+}
+
+/// Builds the filters of a module from its configuration. They are there exactly if the report has no errors.
+pub(crate) fn build<C: Chain>(configuration: &Value, node: &Node) -> (Option<C>, Report) {
+    let report = RefCell::new(Report::default());
+    let at = Cursor::new(configuration, &Path::ROOT, &report);
+    let filters = match configuration.is_object() {
+        true => {
+            check_sections(at, &C::sections());
+            C::configure(at, node)
+        }
+        false => at.mismatch("an object"),
+    };
+    let report = report.into_inner();
+    (filters.filter(|_| report.errors().is_empty()), report)
+}
+
+fn check_sections(at: Cursor<'_>, own: &[&'static str]) {
+    let empty = |value: &Value| match value {
+        Value::Array(list) => list.is_empty(),
+        Value::Object(map) => map.is_empty(),
+        other => other.is_null(),
+    };
+    at.entries(|name, section| {
+        if own.contains(&name) || empty(section.value()) && SECTIONS.iter().any(|(known, _)| *known == name) {
+            return;
+        }
+        match SECTIONS.iter().find(|(known, _)| *known == name) {
+            Some((_, Some(module))) => section.error::<()>(format_args!(
+                "this module has no filter for it; pointsman.wasm and {module}.wasm have"
+            )),
+            Some((_, None)) => section.error("not in this version yet: leave it out"),
+            None => pointsman_wire::unknown(section, name, own.iter().copied()),
+        };
+    });
+}
+
+/// What Envoy's bootstrap says of the node.
+pub(crate) fn node(host: &dyn Host) -> Node {
+    let text = |path: &[&str]| host.property(path).and_then(|value| String::from_utf8(value).ok());
+    let mut node = Node::from_id(&text(&["xds", "node", "id"]).unwrap_or_default());
+    if let Some(namespace) = text(&["xds", "node", "metadata", "NAMESPACE"]).filter(|name| !name.is_empty()) {
+        node.namespace = namespace;
+    }
+    let labels = host.property(&["xds", "node", "metadata", "LABELS"]).unwrap_or_default();
+    node.labels = string_fields(&labels);
+    node
+}
+
+/// Envoy gives a metadata object as a serialized Struct.
+fn string_fields(bytes: &[u8]) -> BTreeMap<String, String> {
+    let Ok(message) = prost_types::Struct::decode(bytes) else { return BTreeMap::new() };
+    let text = |(name, field): (String, prost_types::Value)| match field.kind {
+        Some(prost_types::value::Kind::StringValue(text)) => Some((name, text)),
+        _ => None,
+    };
+    message.fields.into_iter().filter_map(text).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn to_struct(value: &Value) -> prost_types::Value {
+        use prost_types::value::Kind;
+        let kind = match value {
+            Value::Null => Kind::NullValue(0),
+            Value::Bool(boolean) => Kind::BoolValue(*boolean),
+            Value::Number(number) => Kind::NumberValue(number.as_f64().unwrap()),
+            Value::String(text) => Kind::StringValue(text.clone()),
+            Value::Array(list) => {
+                Kind::ListValue(prost_types::ListValue { values: list.iter().map(to_struct).collect() })
+            }
+            Value::Object(map) => Kind::StructValue(prost_types::Struct {
+                fields: map.iter().map(|(name, value)| (name.clone(), to_struct(value))).collect(),
+            }),
+        };
+        prost_types::Value { kind: Some(kind) }
+    }
+
+    fn serialized(value: &Value) -> Vec<u8> {
+        match to_struct(value).kind {
+            Some(prost_types::value::Kind::StructValue(message)) => message.encode_to_vec(),
+            _ => panic!("not an object"),
+        }
+    }
+
+    #[test]
+    fn json_and_struct_are_the_same() {
+        let configuration = json!({
+            "a": [1, -2, 0.5, "x", true, null, {"b": []}], "empty": {}, "big": 4294967295u32,
+        });
+        assert_eq!(parse(serde_json::to_string_pretty(&configuration).unwrap().as_bytes()).unwrap(), configuration);
+        assert_eq!(parse(&serialized(&configuration)).unwrap(), configuration);
+        assert_eq!(parse(b"\n\n {\"a\": 1}").unwrap(), json!({"a": 1}));
+        assert_eq!(parse(b"").unwrap(), json!({}));
+    }
+
+    /// A Struct whose second byte, a length, is `{`.
+    #[test]
+    fn a_struct_that_looks_like_json() {
+        let configuration = json!({"a": "x".repeat(114)});
+        let bytes = serialized(&configuration);
+        assert_eq!(&bytes[..2], b"\n{");
+        assert_eq!(parse(&bytes).unwrap(), configuration);
+    }
+
+    #[test]
+    fn what_is_neither_is_refused_with_a_reason() {
+        for (bytes, reason) in [
+            (&b"{\"a\": }"[..], "not JSON: expected value at line 1 column 7"),
+            (b"virtualServices:\n- hosts: [a]", "neither JSON text nor a google.protobuf.Struct; YAML goes into"),
+            (b"\n\xff\xff\xff", "not JSON: "),
+        ] {
+            let error = parse(bytes).unwrap_err();
+            assert!(error.starts_with(reason), "{error}");
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! The seam with Envoy: life cycle, configuration, and the one pass over each request. The only crate that knows of
+//! Proxy-Wasm. A module is this and a list of filters:
+//!
+//! ```ignore
+//! pointsman_runtime::module!(Routing);
+//! ```
+
+mod abi;
+mod callbacks;
+mod chain;
+mod configuration;
+mod deadlines;
+mod lifecycle;
+mod proxy;
+mod worker;
+
+pub use chain::Chain;
+#[doc(hidden)]
+pub use {callbacks::callbacks, lifecycle::start, proxy_wasm};
+
+/// Makes the crate a Proxy-Wasm module with those filters, in the order in which a request passes them.
+///
+/// Which callbacks they need stands in the module's custom section `pointsman.callbacks`, for whoever packages it.
+#[macro_export]
+macro_rules! module {
+    ($($filter:ty),+ $(,)?) => {
+        type Filters = ($($filter,)+);
+
+        // Link sections and exported symbols count as unsafe code, and a module is made of nothing else.
+        #[allow(unsafe_code)]
+        #[unsafe(link_section = "pointsman.callbacks")]
+        #[used]
+        static CALLBACKS: [u8; 256] = $crate::callbacks::<Filters>();
+
+        $crate::proxy_wasm::main! {{
+            $crate::start::<Filters>();
+        }}
+    };
+}

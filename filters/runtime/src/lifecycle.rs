@@ -1,0 +1,162 @@
+//! The life cycle, which is the SDK's: its contexts do nothing but forward who and what to the worker.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use proxy_wasm::traits::{Context, HttpContext, RootContext};
+use proxy_wasm::types::{Action, ContextType};
+
+use crate::abi::{self, Buffer, Level};
+use crate::chain::Chain;
+use crate::configuration;
+use crate::proxy::{Envoy, Proxy};
+use crate::worker::{Call, Flow, Outcome, Worker};
+
+/// Registers the filters of a module with the SDK.
+pub fn start<C: Chain>() {
+    proxy_wasm::set_root_context(|context| Box::new(Root::<C>::new(context)));
+}
+
+struct State<C: Chain> {
+    worker: Worker<C>,
+    proxy: Envoy,
+}
+
+/// The worker, shared by the root context and its streams. Envoy defers what would call back into us until we have
+/// returned, so it is never borrowed twice; if it ever were, doing nothing is better than a panic.
+struct Shared<C: Chain>(Rc<RefCell<State<C>>>);
+
+impl<C: Chain> Shared<C> {
+    fn with<R: Default>(&self, then: impl FnOnce(&mut Worker<C>, &mut Envoy) -> R) -> R {
+        let Ok(mut state) = self.0.try_borrow_mut() else {
+            abi::log(Level::Error, "a callback came within a callback, and nothing was done for it");
+            return R::default();
+        };
+        let State { worker, proxy } = &mut *state;
+        then(worker, proxy)
+    }
+}
+
+struct Root<C: Chain>(Shared<C>);
+
+impl<C: Chain> Root<C> {
+    fn new(context: u32) -> Self {
+        let state = State { worker: Worker::new(context), proxy: Envoy::new() };
+        Self(Shared(Rc::new(RefCell::new(state))))
+    }
+}
+
+impl<C: Chain> Context for Root<C> {
+    fn on_http_call_response(&mut self, token: u32, headers: usize, _: usize, _: usize) {
+        on_http_answer(&self.0, token, headers);
+    }
+
+    fn on_grpc_call_response(&mut self, token: u32, status: u32, _: usize) {
+        on_grpc_answer(&self.0, token, status);
+    }
+}
+
+impl<C: Chain> RootContext for Root<C> {
+    fn on_configure(&mut self, _: usize) -> bool {
+        self.0.with(|worker, envoy| match load(envoy) {
+            Some(filters) => {
+                worker.configure(filters);
+                true
+            }
+            None => false,
+        })
+    }
+
+    fn on_tick(&mut self) {
+        self.0.with(|worker, envoy| worker.on_tick(envoy));
+    }
+
+    fn create_http_context(&self, context: u32) -> Option<Box<dyn HttpContext>> {
+        Some(Box::new(Http { context, shared: Shared(self.0.0.clone()) }))
+    }
+
+    fn get_type(&self) -> Option<ContextType> {
+        Some(ContextType::HttpContext)
+    }
+}
+
+/// Reads the configuration, and says in Envoy's log what is wrong with it: Envoy itself gives no reason.
+fn load<C: Chain>(envoy: &mut Envoy) -> Option<C> {
+    let bytes = abi::read_buffer(Buffer::PluginConfiguration).unwrap_or_default();
+    let configuration = match configuration::parse(&bytes) {
+        Ok(configuration) => configuration,
+        Err(why) => {
+            envoy.log(Level::Error, &format!("pointsman: the configuration is refused: {why}"));
+            return None;
+        }
+    };
+    let (filters, report) = configuration::build(&configuration, &configuration::node(envoy));
+    for warning in report.warnings() {
+        envoy.log(Level::Warn, &format!("pointsman: {warning}"));
+    }
+    if !report.errors().is_empty() {
+        let count = report.errors().len();
+        let more = if report.dropped() == 0 { "" } else { ", and more that are not shown" };
+        envoy.log(Level::Error, &format!("pointsman: the configuration is refused, errors: {count}{more}"));
+    }
+    for error in report.errors() {
+        envoy.log(Level::Error, &format!("pointsman: {error}"));
+    }
+    filters
+}
+
+struct Http<C: Chain> {
+    context: u32,
+    shared: Shared<C>,
+}
+
+impl<C: Chain> Context for Http<C> {
+    fn on_http_call_response(&mut self, token: u32, headers: usize, _: usize, _: usize) {
+        on_http_answer(&self.shared, token, headers);
+    }
+
+    fn on_grpc_call_response(&mut self, token: u32, status: u32, _: usize) {
+        on_grpc_answer(&self.shared, token, status);
+    }
+}
+
+impl<C: Chain> HttpContext for Http<C> {
+    fn on_http_request_headers(&mut self, _: usize, _: bool) -> Action {
+        self.shared.with(|worker, envoy| match worker.on_request(self.context, envoy) {
+            Flow::Continue => Verdict(Action::Continue),
+            Flow::Pause => Verdict(Action::Pause),
+        }).0
+    }
+
+    fn on_http_response_headers(&mut self, _: usize, _: bool) -> Action {
+        self.shared.with(|worker, envoy| worker.on_response(self.context, envoy));
+        Action::Continue
+    }
+}
+
+/// The SDK drops a context when the proxy deletes it, which it does however the stream has ended: so no further
+/// callback is needed to see the end.
+impl<C: Chain> Drop for Http<C> {
+    fn drop(&mut self) {
+        self.shared.with(|worker, envoy| worker.on_end(self.context, envoy));
+    }
+}
+
+fn on_http_answer<C: Chain>(shared: &Shared<C>, token: u32, headers: usize) {
+    // Envoy says by an empty header map that there is no answer.
+    let outcome = Outcome::Http { answered: headers > 0 };
+    shared.with(|worker, envoy| worker.on_answer(Call::Http(token), outcome, envoy));
+}
+
+fn on_grpc_answer<C: Chain>(shared: &Shared<C>, token: u32, status: u32) {
+    shared.with(|worker, envoy| worker.on_answer(Call::Grpc(token), Outcome::Grpc { status }, envoy));
+}
+
+/// What Envoy is told; without a word, to go on.
+struct Verdict(Action);
+
+impl Default for Verdict {
+    fn default() -> Self {
+        Self(Action::Continue)
+    }
+}

@@ -1,0 +1,107 @@
+//! What the pipeline needs of the proxy beyond what filters may ask, and Envoy as the one that gives it.
+
+use pointsman_host::{GrpcCall, Host, HttpCall, LocalReply};
+use pointsman_http::Write;
+use proxy_wasm::hostcalls;
+
+use crate::abi::{self, Buffer, Level, Map, Status};
+
+/// The proxy, from within a callback. Tests have one of their own, which counts the calls.
+pub(crate) trait Proxy: Host {
+    /// The serialized header map of the current context.
+    fn read_map(&mut self, map: Map) -> Result<Vec<u8>, Status>;
+    /// Changes a header of the current context.
+    fn write_map(&mut self, map: Map, write: Write<'_>) -> Result<(), Status>;
+    /// All of a buffer.
+    fn read_buffer(&mut self, buffer: Buffer) -> Result<Vec<u8>, Status>;
+    /// Answers the current context's request.
+    fn reply(&mut self, reply: &LocalReply) -> Result<(), Status>;
+    /// Lets the current context's request go on.
+    fn resume(&mut self) -> Result<(), Status>;
+    /// Makes that context the current one; `false` if it is gone.
+    fn select(&mut self, context: u32) -> bool;
+    /// Sets how often the root context ticks, in milliseconds; 0: never.
+    fn set_tick_period(&mut self, milliseconds: u32);
+    /// Sends a call-out; its token.
+    fn http_call(&mut self, call: &HttpCall) -> Option<u32>;
+    /// Sends a call-out; its token.
+    fn grpc_call(&mut self, call: &GrpcCall) -> Option<u32>;
+    /// Writes into the proxy's log.
+    fn log(&mut self, level: Level, message: &str);
+}
+
+/// Envoy.
+pub(crate) struct Envoy {
+    random: fastrand::Rng,
+}
+
+impl Envoy {
+    pub fn new() -> Self {
+        // The standard library's hasher seeds are the host's randomness, without a crate for it.
+        let seed = std::hash::BuildHasher::hash_one(&std::collections::hash_map::RandomState::new(), 0u8);
+        Self { random: fastrand::Rng::with_seed(seed) }
+    }
+}
+
+impl Host for Envoy {
+    fn monotonic(&self) -> u64 {
+        abi::monotonic().unwrap_or(0)
+    }
+
+    fn random(&mut self) -> u64 {
+        self.random.u64(..)
+    }
+
+    fn property(&self, path: &[&str]) -> Option<Vec<u8>> {
+        abi::property(path).ok()
+    }
+}
+
+impl Proxy for Envoy {
+    fn read_map(&mut self, map: Map) -> Result<Vec<u8>, Status> {
+        abi::read_map(map)
+    }
+
+    fn write_map(&mut self, map: Map, write: Write<'_>) -> Result<(), Status> {
+        abi::write_map(map, write)
+    }
+
+    fn read_buffer(&mut self, buffer: Buffer) -> Result<Vec<u8>, Status> {
+        abi::read_buffer(buffer)
+    }
+
+    fn reply(&mut self, reply: &LocalReply) -> Result<(), Status> {
+        abi::send_local_response(reply.status, &reply.details, &reply.body, &reply.headers)
+    }
+
+    fn resume(&mut self) -> Result<(), Status> {
+        abi::continue_request()
+    }
+
+    fn select(&mut self, context: u32) -> bool {
+        abi::set_effective_context(context).is_ok()
+    }
+
+    fn set_tick_period(&mut self, milliseconds: u32) {
+        if let Err(Status(status)) = abi::set_tick_period(milliseconds) {
+            self.log(Level::Error, &format!("the proxy refuses a tick period: status {status}"));
+        }
+    }
+
+    // Envoy answers a raw call nowhere: the SDK's dispatcher must have sent it.
+
+    fn http_call(&mut self, call: &HttpCall) -> Option<u32> {
+        let headers = call.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let body = Some(call.body.as_slice()).filter(|body| !body.is_empty());
+        hostcalls::dispatch_http_call(&call.cluster, headers, body, Vec::new(), call.timeout).ok()
+    }
+
+    fn grpc_call(&mut self, call: &GrpcCall) -> Option<u32> {
+        let message = Some(call.message.as_slice());
+        hostcalls::dispatch_grpc_call(&call.cluster, &call.service, &call.method, Vec::new(), message, call.timeout).ok()
+    }
+
+    fn log(&mut self, level: Level, message: &str) {
+        abi::log(level, message);
+    }
+}

@@ -1,0 +1,297 @@
+//! The one pass over each request, and the requests that wait in it: all state of one worker.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use pointsman_host::{Answer, LocalReply, Request, Response, Step, Wake};
+use pointsman_http::{Edits, HeaderMap, Write};
+
+use crate::abi::{Buffer, Level, Map};
+use crate::chain::Chain;
+use crate::deadlines::Deadlines;
+use crate::proxy::Proxy;
+
+/// What becomes of the request when a callback returns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Flow {
+    /// It goes on.
+    Continue,
+    /// It stands, until it is resumed or because it was answered.
+    Pause,
+}
+
+/// A call-out that is under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Call {
+    Http(u32),
+    Grpc(u32),
+}
+
+/// How a call-out ended, as the proxy says it.
+pub(crate) enum Outcome {
+    /// Whether there is an answer.
+    Http { answered: bool },
+    /// The gRPC status.
+    Grpc { status: u32 },
+}
+
+/// All state of one root context, which is: of one configuration on one worker.
+pub(crate) struct Worker<C: Chain> {
+    root: u32,
+    filters: Option<Rc<C>>,
+    /// Only requests about which something has to be kept, by context. The proxy's streams bound it.
+    streams: HashMap<u32, Stream<C>>,
+    deadlines: Deadlines,
+    calls: HashMap<Call, u32>,
+    tick_period: u32,
+}
+
+struct Stream<C: Chain> {
+    /// Those that it began with: a new configuration is for new requests.
+    filters: Rc<C>,
+    request: Request,
+    states: C::Streams,
+    phase: Phase,
+}
+
+/// Where a request stands.
+#[derive(Clone, Copy)]
+enum Phase {
+    /// The filter of that index waits until then.
+    Delayed { filter: usize, until: u64 },
+    /// The filter of that index waits for an answer.
+    Calling { filter: usize, call: Call },
+    /// It has gone on, or was answered.
+    Passed,
+}
+
+impl<C: Chain> Worker<C> {
+    pub fn new(root: u32) -> Self {
+        Self {
+            root,
+            filters: None,
+            streams: HashMap::new(),
+            deadlines: Deadlines::default(),
+            calls: HashMap::new(),
+            tick_period: 0,
+        }
+    }
+
+    /// New requests go through these filters; those that wait keep theirs.
+    pub fn configure(&mut self, filters: C) {
+        self.filters = Some(Rc::new(filters));
+    }
+
+    /// A request has come.
+    pub fn on_request(&mut self, context: u32, proxy: &mut dyn Proxy) -> Flow {
+        let Some(filters) = self.filters.clone() else { return Flow::Continue };
+        let headers = proxy.read_map(Map::Request).ok().and_then(|block| HeaderMap::parse(block).ok());
+        let Some(headers) = headers else {
+            // Nothing can be decided about it, so nothing may be let through. Not seen on any Envoy.
+            return reply(proxy, &unreadable());
+        };
+        let mut request = Request::new(headers);
+        request.hide(|name, headers| filters.steers(name, headers));
+        let stream = Stream { filters, request, states: C::Streams::default(), phase: Phase::Passed };
+        self.drive(context, stream, 0, Wake::Arrived, proxy)
+    }
+
+    /// The response has come, the proxy's own answers included.
+    pub fn on_response(&mut self, context: u32, proxy: &mut dyn Proxy) {
+        // Few requests have anything to be done here.
+        let Some(mut stream) = self.streams.remove(&context) else { return };
+        self.stop_waiting(context, stream.phase, proxy);
+        let mut response = Response::default();
+        stream.filters.on_response(&mut stream.states, &mut response, proxy);
+        write(proxy, Map::Response, &response.edits, None);
+    }
+
+    /// The request has ended, however it did.
+    pub fn on_end(&mut self, context: u32, proxy: &mut dyn Proxy) {
+        if let Some(stream) = self.streams.remove(&context) {
+            self.stop_waiting(context, stream.phase, proxy);
+        }
+    }
+
+    /// Time has passed.
+    pub fn on_tick(&mut self, proxy: &mut dyn Proxy) {
+        let now = proxy.monotonic();
+        while let Some((until, context)) = self.deadlines.pop_due(now) {
+            let Some(stream) = self.streams.remove(&context) else { continue };
+            match stream.phase {
+                Phase::Delayed { filter, until: waits_until } if waits_until == until => {
+                    self.wake(context, stream, filter, Wake::Delayed, proxy);
+                }
+                _ => drop(self.streams.insert(context, stream)),
+            }
+        }
+        // The period is the time to the next deadline, so each tick sets it anew.
+        self.tick_period = 0;
+        self.set_tick(proxy);
+    }
+
+    /// A call-out has ended. The answer can be read now, and only now.
+    pub fn on_answer(&mut self, call: Call, outcome: Outcome, proxy: &mut dyn Proxy) {
+        let Some(context) = self.calls.remove(&call) else { return };
+        let Some(stream) = self.streams.remove(&context) else { return };
+        let Phase::Calling { filter, .. } = stream.phase else {
+            self.streams.insert(context, stream);
+            return;
+        };
+        let answer = read_answer(outcome, proxy);
+        self.wake(context, stream, filter, Wake::Answered(answer), proxy);
+    }
+
+    /// Resumes a request that waited.
+    fn wake(&mut self, context: u32, stream: Stream<C>, filter: usize, wake: Wake, proxy: &mut dyn Proxy) {
+        if !proxy.select(context) {
+            return; // It is gone, and the proxy has not said so yet.
+        }
+        if self.drive(context, stream, filter, wake, proxy) == Flow::Continue
+            && let Err(status) = proxy.resume()
+        {
+            proxy.log(Level::Error, &format!("a request could not be resumed: {status:?}"));
+        }
+    }
+
+    /// Runs the filters from that one on, until the request goes on, is answered or waits.
+    fn drive(
+        &mut self,
+        context: u32,
+        mut stream: Stream<C>,
+        mut from: usize,
+        mut wake: Wake,
+        proxy: &mut dyn Proxy,
+    ) -> Flow {
+        loop {
+            let Stream { filters, request, states, phase } = &mut stream;
+            let (filter, step) = filters.on_request(from, wake, states, request, upcast(proxy));
+            *phase = match step {
+                Step::Continue => {
+                    write(proxy, Map::Request, &request.edits, Some(request.headers()));
+                    return self.pass(context, stream, Flow::Continue);
+                }
+                Step::Reply(answer) => {
+                    let flow = reply(proxy, &answer);
+                    return self.pass(context, stream, flow);
+                }
+                Step::Delay(time) => {
+                    let time = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+                    let until = proxy.monotonic().saturating_add(time);
+                    self.deadlines.insert(until, context);
+                    self.set_tick(proxy);
+                    Phase::Delayed { filter, until }
+                }
+                Step::HttpCall(call) => match self.send(context, proxy, |proxy| proxy.http_call(&call).map(Call::Http)) {
+                    Some(call) => Phase::Calling { filter, call },
+                    None => {
+                        (from, wake) = (filter, Wake::Answered(Answer::Failed));
+                        continue;
+                    }
+                },
+                Step::GrpcCall(call) => match self.send(context, proxy, |proxy| proxy.grpc_call(&call).map(Call::Grpc)) {
+                    Some(call) => Phase::Calling { filter, call },
+                    None => {
+                        (from, wake) = (filter, Wake::Answered(Answer::Failed));
+                        continue;
+                    }
+                },
+            };
+            self.streams.insert(context, stream);
+            return Flow::Pause;
+        }
+    }
+
+    /// The filters are through with the request itself. It is kept only if one of them has more to do.
+    fn pass(&mut self, context: u32, mut stream: Stream<C>, flow: Flow) -> Flow {
+        if stream.filters.has_more(&stream.states) {
+            stream.phase = Phase::Passed;
+            self.streams.insert(context, stream);
+        }
+        flow
+    }
+
+    /// Sends a call-out, as the root context's: the answer then comes even if the request is gone by then, and the
+    /// SDK, which forgets a token only when it is answered, does not keep it for ever.
+    fn send(
+        &mut self,
+        context: u32,
+        proxy: &mut dyn Proxy,
+        send: impl FnOnce(&mut dyn Proxy) -> Option<Call>,
+    ) -> Option<Call> {
+        proxy.select(self.root);
+        let call = send(proxy);
+        proxy.select(context);
+        let call = call?;
+        self.calls.insert(call, context);
+        Some(call)
+    }
+
+    /// Takes a request out of whatever it waits in.
+    fn stop_waiting(&mut self, context: u32, phase: Phase, proxy: &mut dyn Proxy) {
+        match phase {
+            Phase::Passed => {}
+            Phase::Calling { call, .. } => drop(self.calls.remove(&call)),
+            Phase::Delayed { until, .. } => {
+                self.deadlines.remove(until, context);
+                self.set_tick(proxy);
+            }
+        }
+    }
+
+    /// Lets the proxy tick in time for the next deadline, and not at all while nobody waits.
+    fn set_tick(&mut self, proxy: &mut dyn Proxy) {
+        let period = self.deadlines.next_in(proxy.monotonic());
+        // One that ticks earlier than needed is left alone until it does.
+        let in_time = self.tick_period != 0 && self.tick_period <= period;
+        if period != self.tick_period && !in_time {
+            self.tick_period = period;
+            proxy.set_tick_period(period);
+        }
+    }
+}
+
+fn upcast(proxy: &mut dyn Proxy) -> &mut dyn pointsman_host::Host {
+    proxy
+}
+
+fn read_answer(outcome: Outcome, proxy: &mut dyn Proxy) -> Answer {
+    match outcome {
+        Outcome::Http { answered: false } => Answer::Failed,
+        Outcome::Http { answered: true } => {
+            let headers = proxy.read_map(Map::CallResponse).ok().and_then(|block| HeaderMap::parse(block).ok());
+            let body = proxy.read_buffer(Buffer::CallResponseBody).unwrap_or_default();
+            headers.map_or(Answer::Failed, |headers| Answer::Http { headers, body })
+        }
+        Outcome::Grpc { status: 0 } => {
+            let message = proxy.read_buffer(Buffer::GrpcReceive);
+            message.map_or(Answer::Failed, |message| Answer::Grpc { status: 0, message })
+        }
+        Outcome::Grpc { status } => Answer::Grpc { status, message: Vec::new() },
+    }
+}
+
+fn reply(proxy: &mut dyn Proxy, reply: &LocalReply) -> Flow {
+    if let Err(status) = proxy.reply(reply) {
+        proxy.log(Level::Error, &format!("a request could not be answered: {status:?}"));
+    }
+    Flow::Pause
+}
+
+fn unreadable() -> LocalReply {
+    LocalReply {
+        status: 500,
+        headers: Vec::new(),
+        body: Vec::new(),
+        details: "pointsman_unreadable_request_headers".into(),
+    }
+}
+
+fn write(proxy: &mut dyn Proxy, map: Map, edits: &Edits, known: Option<&HeaderMap>) {
+    edits.write(known, |write| {
+        if let Err(status) = proxy.write_map(map, write) {
+            let (Write::Add(name, _) | Write::Replace(name, _) | Write::Remove(name)) = write;
+            proxy.log(Level::Error, &format!("the header {} could not be changed: {status:?}", name.escape_ascii()));
+        }
+    });
+}
