@@ -39,14 +39,14 @@ xtask:
 	cargo build --package xtask
 
 test-native:
-	cargo test --workspace --exclude envoy-test
+	cargo test --no-fail-fast --workspace --exclude envoy-test
 
 # Sequences with `&&`, because an export on a line of its own would be gone on the next one.
 test-wasm: xtask
 ifdef NODE
 	runner=$$(cargo xtask wasm-test-runner) && \
 	CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER=$$runner WASM_BINDGEN_TEST_ONLY_NODE=1 \
-	cargo test --target wasm32-unknown-unknown $(PURE)
+	cargo test --no-fail-fast --tests --target wasm32-unknown-unknown $(PURE)
 endif
 
 test-envoy:
@@ -60,7 +60,7 @@ else
 endif
 
 bench: build test-modules envoy ## Measure what the modules cost in a real Envoy (needs valgrind)
-	cargo bench -p envoy-test
+	cargo run --release -p envoy-test --bin bench
 
 envoy: xtask ## Get Envoy, or find that of ENVOY_BIN
 	@cargo xtask envoy

@@ -5,10 +5,11 @@
 
 mod harness;
 mod policies;
+mod waits;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let tests = [harness::tests(), policies::tests()];
+    let tests = [harness::tests(), policies::tests(), waits::tests()];
     envoy_test::run(tests.concat())
 }

@@ -3,9 +3,9 @@
 use pointsman_http::{Edits, HeaderMap};
 use pointsman_wire::Cursor;
 
+use crate::Host;
 use crate::node::Node;
 use crate::step::{Step, Wake};
-use crate::Host;
 
 /// Which of the proxy's callbacks a filter needs beside the request's headers. Each one that a module exports costs a
 /// crossing a request, so what no filter of a module needs is taken out of its exports.
@@ -47,13 +47,7 @@ pub trait Filter: Sized + 'static {
     }
 
     /// Handles the request's headers. After a wait it is called again, with what it waited for.
-    fn on_request(
-        &self,
-        stream: &mut Self::Stream,
-        wake: Wake,
-        request: &mut Request,
-        host: &mut dyn Host,
-    ) -> Step;
+    fn on_request(&self, stream: &mut Self::Stream, wake: Wake, request: &mut Request, host: &mut dyn Host) -> Step;
 
     /// Whether it has anything left to do for this request once the request has gone on or was answered. If no filter
     /// has, nothing is kept about it.
@@ -76,7 +70,10 @@ pub struct Request {
 impl Request {
     /// A request with those headers.
     pub fn new(headers: HeaderMap) -> Self {
-        Self { headers, edits: Edits::default() }
+        Self {
+            headers,
+            edits: Edits::default(),
+        }
     }
 
     /// Its headers, as the client sent them, without what steers us.
@@ -87,8 +84,12 @@ impl Request {
     /// Takes headers that steer us out of sight, and out of the request.
     pub fn hide(&mut self, mut steers: impl FnMut(&[u8], &HeaderMap) -> bool) {
         let Self { headers, edits } = self;
-        let steering: Vec<Vec<u8>> =
-            headers.iter().map(|(name, _)| name).filter(|name| steers(name, headers)).map(<[u8]>::to_vec).collect();
+        let steering: Vec<Vec<u8>> = headers
+            .iter()
+            .map(|(name, _)| name)
+            .filter(|name| steers(name, headers))
+            .map(<[u8]>::to_vec)
+            .collect();
         if steering.is_empty() {
             return;
         }

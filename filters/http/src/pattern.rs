@@ -7,9 +7,11 @@ mod shape;
 use std::fmt;
 use std::rc::Rc;
 
-use regex::bytes::{Regex, RegexBuilder};
+use regex_automata::meta::{Config, Regex};
+use regex_automata::nfa::thompson::WhichCaptures;
+use regex_syntax::hir::{Hir, Look};
 
-use crate::re2;
+use crate::re2::{self, Node};
 use intern::Table;
 pub use rewrite::Rewrite;
 pub use shape::Shape;
@@ -20,9 +22,6 @@ const PROGRAM_BYTES: usize = 1 << 20;
 
 /// The most memory that a pattern's state cache may take while it matches. A full cache is emptied, not exceeded.
 const CACHE_BYTES: usize = 1 << 19;
-
-/// Enough for the groups that the parser lets through, each written as several of `regex`'s.
-const NESTING: u32 = 500;
 
 thread_local! {
     static PATTERNS: Table<Pattern> = Table::default();
@@ -52,7 +51,7 @@ impl Pattern {
         let node = re2::parse(text)?.node;
         let shape = Shape::of(&node);
         let regex = match shape {
-            Shape::Regex => Some(compile(&format!("\\A(?:{})\\z", node.to_regex(false)))?),
+            Shape::Regex => Some(full_match(&node)?),
             _ => None,
         };
         Ok(Self {
@@ -90,21 +89,25 @@ impl fmt::Debug for Pattern {
     }
 }
 
-/// Compiles what the translation made of a pattern.
-fn compile(translated: &str) -> Result<Regex, PatternError> {
-    RegexBuilder::new(translated)
-        .unicode(false)
-        .size_limit(PROGRAM_BYTES)
-        .dfa_size_limit(CACHE_BYTES)
-        .nest_limit(NESTING)
-        .build()
-        .map_err(|error| match error {
-            regex::Error::CompiledTooBig(_) => {
-                PatternError::new("the pattern is too big when compiled; repeat less, or use * or + for a count")
-            }
-            // The translation never writes what cannot be read; should it do so, the pattern is refused.
-            error => PatternError::new(error.to_string()),
+/// Compiles a pattern that a whole value must match.
+fn full_match(node: &Node) -> Result<Regex, PatternError> {
+    let whole = Hir::concat(vec![Hir::look(Look::Start), node.to_hir(), Hir::look(Look::End)]);
+    compile(&whole, WhichCaptures::None)
+}
+
+/// Compiles a pattern for the regex engine.
+fn compile(hir: &Hir, captures: WhichCaptures) -> Result<Regex, PatternError> {
+    let config = Config::new()
+        .utf8_empty(false)
+        .which_captures(captures)
+        .nfa_size_limit(Some(PROGRAM_BYTES))
+        .hybrid_cache_capacity(CACHE_BYTES);
+    Regex::builder().configure(config).build_from_hir(hir).map_err(|error| {
+        PatternError::new(match error.size_limit() {
+            Some(_) => "the pattern is too big when compiled; repeat less, or use * or + for a count".to_owned(),
+            None => format!("the regex engine refuses the pattern: {error}"),
         })
+    })
 }
 
 /// What is wrong with a pattern or a rewrite, and what to do about it.

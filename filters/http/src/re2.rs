@@ -2,8 +2,9 @@
 //!
 //! Rust's `regex` is a sibling of RE2, but reads many patterns differently: nested classes and set operations, the
 //! flags `x`, `R` and `u`, octal escapes, `\<`, a lone `{`. So a pattern is parsed here, by RE2's rules, into a tree
-//! of bytes, and written out again in the few forms that mean one thing only. What RE2 refuses is refused, and so is
-//! the little that is not translated; nothing gets a silently different meaning.
+//! of bytes, and the engine behind `regex` is given that tree: its own parser, a third of the crate, stays out of the
+//! module. What RE2 refuses is refused, and so is the little that is not read; nothing gets a silently different
+//! meaning.
 
 mod class;
 mod escape;

@@ -108,7 +108,10 @@ impl Target {
 
 /// The route's `set`, then its `add`, then the destination's: the host is rewritten by the first of them that names it.
 fn host_rewrite(route: &Option<HeaderOperations>, own: &Option<HeaderOperations>) -> Option<Rc<[u8]>> {
-    let mut levels = [route, own].into_iter().flatten().flat_map(|level| [&level.set, &level.add]);
+    let mut levels = [route, own]
+        .into_iter()
+        .flatten()
+        .flat_map(|level| [&level.set, &level.add]);
     let (_, value) = levels.find_map(|values| values.iter().find(|(name, _)| is_host(name)))?;
     Some(value.written.as_bytes().into())
 }
@@ -126,7 +129,9 @@ fn levels(
     let mut edits = Edits::default();
     for list in lists {
         let list = || list.iter().copied().flatten();
-        list().flat_map(|level| &level.remove).for_each(|name| edits.remove(lower(name)));
+        list()
+            .flat_map(|level| &level.remove)
+            .for_each(|name| edits.remove(lower(name)));
         // Envoy leaves a header alone whose value is empty.
         let is_put = |(name, value): &(&String, &HeaderValue)| !value.literal.is_empty() && !is_to_skip(name);
         let sets = list().flat_map(|level| &level.set).filter(is_put);

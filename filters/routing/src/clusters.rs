@@ -50,8 +50,10 @@ impl Clusters {
     ) -> Result<Told, &'static str> {
         let name = self.name(destination, namespace)?.into_bytes().into();
         match self.by_authority {
-            true if rewritten => Err("rewrites the host, by which Envoy is to choose: use `destinations.header` \
-                                      instead of `by: authority`"),
+            true if rewritten => Err(
+                "rewrites the host, by which Envoy is to choose: use `destinations.header` \
+                                      instead of `by: authority`",
+            ),
             true => Ok(Told::Authority(name)),
             false => Ok(Told::Header(self.header.clone(), name)),
         }
@@ -71,7 +73,9 @@ impl Clusters {
         let port = port.or(self.default_port);
         if self.by_authority {
             if !destination.subset.is_empty() {
-                return Err("has a subset, which no host can tell: use `destinations.header` instead of `by: authority`");
+                return Err(
+                    "has a subset, which no host can tell: use `destinations.header` instead of `by: authority`",
+                );
             }
             return Ok(port.map_or(host.clone(), |port| format!("{host}:{port}")));
         }
@@ -88,9 +92,11 @@ impl Clusters {
                 Part::Port => match port {
                     Some(port) => name.push_str(&port.to_string()),
                     None => {
-                        return Err("has no port, and the cluster's name needs one, which Istio alone would know: add \
+                        return Err(
+                            "has no port, and the cluster's name needs one, which Istio alone would know: add \
                                     `port: {number: …}` here, or `destinations.defaultPort`, or an entry in \
-                                    `destinations.clusters`");
+                                    `destinations.clusters`",
+                        );
                     }
                 },
             }

@@ -15,7 +15,10 @@ pub(crate) struct View<'a> {
 
 impl<'a> View<'a> {
     pub fn new(headers: &'a HeaderMap) -> Self {
-        Self { headers, target: Target::parse(headers.path()) }
+        Self {
+            headers,
+            target: Target::parse(headers.path()),
+        }
     }
 }
 
@@ -50,14 +53,30 @@ impl Conditions {
             matcher: compile(condition, false),
             without,
         };
-        let pseudo = [(":scheme", &entry.scheme), (":method", &entry.method), (":authority", &entry.authority)];
-        let pseudo = pseudo.into_iter().filter_map(|(name, condition)| Some((name, condition.as_ref()?)));
+        let pseudo = [
+            (":scheme", &entry.scheme),
+            (":method", &entry.method),
+            (":authority", &entry.authority),
+        ];
+        let pseudo = pseudo
+            .into_iter()
+            .filter_map(|(name, condition)| Some((name, condition.as_ref()?)));
         Self {
             path: entry.uri.as_ref().map(|uri| compile(uri, entry.ignore_uri_case)),
             headers: pseudo
                 .map(|(name, condition)| header(name, condition, false))
-                .chain(entry.headers.iter().map(|(name, condition)| header(name, condition, false)))
-                .chain(entry.without_headers.iter().map(|(name, condition)| header(name, condition, true)))
+                .chain(
+                    entry
+                        .headers
+                        .iter()
+                        .map(|(name, condition)| header(name, condition, false)),
+                )
+                .chain(
+                    entry
+                        .without_headers
+                        .iter()
+                        .map(|(name, condition)| header(name, condition, true)),
+                )
                 .collect(),
             query: (entry.query_params.iter())
                 .map(|(name, condition)| (name.as_bytes().into(), compile(condition, false)))
@@ -82,13 +101,22 @@ impl Conditions {
             return Some(Failure::Path);
         }
         if let Some(failed) = self.headers.iter().find(|condition| !condition.holds(view.headers)) {
-            let failure = if failed.without { Failure::WithoutHeader } else { Failure::Header };
+            let failure = if failed.without {
+                Failure::WithoutHeader
+            } else {
+                Failure::Header
+            };
             return Some(failure(&failed.name));
         }
         let holds = |(name, matcher): &&(Box<[u8]>, StringMatch)| {
-            view.target.query_param(name).is_some_and(|value| matcher.matches(value))
+            view.target
+                .query_param(name)
+                .is_some_and(|value| matcher.matches(value))
         };
-        self.query.iter().find(|parameter| !holds(parameter)).map(|(name, _)| Failure::Query(name))
+        self.query
+            .iter()
+            .find(|parameter| !holds(parameter))
+            .map(|(name, _)| Failure::Query(name))
     }
 }
 
@@ -102,7 +130,9 @@ impl HeaderCondition {
         match values.next() {
             // treat_missing_header_as_empty, which Istio sets for all but presence.
             None => matches!(self.matcher, StringMatch::Present) || !self.matcher.matches(b""),
-            Some(first) => !std::iter::once(first).chain(values).any(|value| self.matcher.matches(value)),
+            Some(first) => !std::iter::once(first)
+                .chain(values)
+                .any(|value| self.matcher.matches(value)),
         }
     }
 }

@@ -22,7 +22,11 @@ pub(crate) fn decision(
 ) -> Vec<u8> {
     let mut text = match (rule, target) {
         (Some(rule), Some(target)) => {
-            let name = if rule.name.is_empty() { String::new() } else { format!(" ({})", rule.name) };
+            let name = if rule.name.is_empty() {
+                String::new()
+            } else {
+                format!(" ({})", rule.name)
+            };
             format!("{} {}{name} -> {}", rule.virtual_service, rule.place(), target.label)
         }
         _ => "404: no rule matched".into(),

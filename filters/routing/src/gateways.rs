@@ -93,7 +93,11 @@ mod tests {
         ] {
             let gateways: Vec<String> = gateways.iter().map(|name| name.to_string()).collect();
             let own_gateway = Gateway(own.map(str::to_owned));
-            assert_eq!(own_gateway.is_among(&gateways, namespace, "mesh"), expected, "{own:?} {gateways:?} {namespace:?}");
+            assert_eq!(
+                own_gateway.is_among(&gateways, namespace, "mesh"),
+                expected,
+                "{own:?} {gateways:?} {namespace:?}"
+            );
         }
     }
 }

@@ -12,7 +12,10 @@ pub(crate) struct Hosts<T> {
 
 impl<T> Default for Hosts<T> {
     fn default() -> Self {
-        Self { exact: HashMap::new(), suffixes: BTreeMap::new() }
+        Self {
+            exact: HashMap::new(),
+            suffixes: BTreeMap::new(),
+        }
     }
 }
 

@@ -46,15 +46,28 @@ pub struct Stream {
 
 impl Filter for Routing {
     const NAME: &'static str = "routing";
-    const SECTIONS: &'static [&'static str] =
-        &["gateway", "virtualServices", "destinations", "trustClientRouterHeaders", "debug"];
-    const USES: Uses = Uses { response: true, delay: false, http_call: false, grpc_call: false };
+    const SECTIONS: &'static [&'static str] = &[
+        "gateway",
+        "virtualServices",
+        "destinations",
+        "trustClientRouterHeaders",
+        "debug",
+    ];
+    const USES: Uses = Uses {
+        response: true,
+        delay: false,
+        http_call: false,
+        grpc_call: false,
+    };
     type Stream = Stream;
 
     fn configure(at: Cursor<'_>, node: &Node) -> Option<Self> {
         let gateway = at.field("gateway", Gateway::decode_or_absent);
         let destinations = at.field("destinations", Option::<Destinations>::decode_or_absent);
-        let trust = at.field("trustClientRouterHeaders", Option::<TrustRouterHeaders>::decode_or_absent);
+        let trust = at.field(
+            "trustClientRouterHeaders",
+            Option::<TrustRouterHeaders>::decode_or_absent,
+        );
         let debug = at.field("debug", Option::<Debug>::decode_or_absent);
         let virtual_services = at.field("virtualServices", resources);
         let before = at.errors();
@@ -80,10 +93,15 @@ impl Filter for Routing {
 
     fn on_request(&self, stream: &mut Stream, _: Wake, request: &mut Request, host: &mut dyn Host) -> Step {
         let port = match self.table.knows_ports() {
-            true => host.integer(&["destination", "port"]).and_then(|port| u32::try_from(port).ok()),
+            true => host
+                .integer(&["destination", "port"])
+                .and_then(|port| u32::try_from(port).ok()),
             false => None,
         };
-        let debug_header = self.debug_header.as_ref().filter(|header| request.headers().has(header));
+        let debug_header = self
+            .debug_header
+            .as_ref()
+            .filter(|header| request.headers().has(header));
         let rules = self.table.rules(port, request.headers().authority());
         if let Some(header) = debug_header {
             request.edits.remove(header.clone());

@@ -31,12 +31,16 @@ impl RouterHeaders {
             Proxy::Sidecar => TrustRouterHeaders::Internal,
             Proxy::Plain | Proxy::Router => TrustRouterHeaders::Never,
         });
-        Self { trust_internal: trust == TrustRouterHeaders::Internal }
+        Self {
+            trust_internal: trust == TrustRouterHeaders::Internal,
+        }
     }
 
     /// Whether the header (name in lower case) would steer the router, and may not.
     pub fn steer(&self, name: &[u8], request: &HeaderMap) -> bool {
-        let steers = name.strip_prefix(b"x-envoy-").is_some_and(|rest| STEERING.contains(&rest));
+        let steers = name
+            .strip_prefix(b"x-envoy-")
+            .is_some_and(|rest| STEERING.contains(&rest));
         steers && !(self.trust_internal && request.first(b"x-envoy-internal") == Some(b"true"))
     }
 }

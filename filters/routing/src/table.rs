@@ -66,7 +66,11 @@ impl Table {
         // Istio goes by age, then by name. Resources that were never in a cluster have no age: then their order counts.
         if resources.iter().all(|resource| resource.created.is_some()) {
             let age = |resource: &Resource<VirtualService>| {
-                (resource.created.clone(), resource.name.clone(), resource.namespace.clone())
+                (
+                    resource.created.clone(),
+                    resource.name.clone(),
+                    resource.namespace.clone(),
+                )
             };
             resources.sort_by_cached_key(age);
         }
@@ -74,15 +78,26 @@ impl Table {
         for resource in &resources {
             let namespace = resource.namespace.as_deref();
             if !gateway.is_among(&resource.spec.gateways, namespace, "mesh") {
-                at.warning_at(resource.path.clone(), format_args!("has no effect: it is not bound to {gateway}"));
+                at.warning_at(
+                    resource.path.clone(),
+                    format_args!("has no effect: it is not bound to {gateway}"),
+                );
                 continue;
             }
             services.push(Service::new(resource, gateway, clusters, node, at));
         }
-        let ports: BTreeSet<u32> = services.iter().flat_map(|service| &service.rules).map(|rule| rule.port).collect();
+        let ports: BTreeSet<u32> = services
+            .iter()
+            .flat_map(|service| &service.rules)
+            .map(|rule| rule.port)
+            .collect();
         let alone = gateway.is_mesh() || node.proxy == Proxy::Sidecar;
         Self {
-            ports: ports.iter().filter(|port| **port != 0).map(|port| (*port, by_host(&services, *port, alone))).collect(),
+            ports: ports
+                .iter()
+                .filter(|port| **port != 0)
+                .map(|port| (*port, by_host(&services, *port, alone)))
+                .collect(),
             other_ports: by_host(&services, 0, alone),
         }
     }
@@ -94,7 +109,11 @@ impl Table {
 
     /// The rules for a host at a port.
     pub fn rules(&self, port: Option<u32>, authority: &[u8]) -> Option<&Rules> {
-        let of_port = self.ports.iter().find(|(known, _)| Some(*known) == port).map(|(_, hosts)| hosts);
+        let of_port = self
+            .ports
+            .iter()
+            .find(|(known, _)| Some(*known) == port)
+            .map(|(_, hosts)| hosts);
         of_port.unwrap_or(&self.other_ports).find(authority)
     }
 }
@@ -129,7 +148,9 @@ impl Service {
         };
         let mut rules = Vec::new();
         for (index, route) in resource.spec.http.iter().enumerate() {
-            let Some(action) = action(route, index, resource, clusters, at) else { continue };
+            let Some(action) = action(route, index, resource, clusters, at) else {
+                continue;
+            };
             let action = Rc::new(action);
             let mut push = |entry: Option<(usize, &HttpMatchRequest)>| {
                 rules.push(Rc::new(Rule {
@@ -145,9 +166,16 @@ impl Service {
             if route.matches.is_empty() {
                 push(None);
             }
-            entries.filter(|(_, entry)| is_ours(entry, gateway, namespace, node)).for_each(|entry| push(Some(entry)));
+            entries
+                .filter(|(_, entry)| is_ours(entry, gateway, namespace, node))
+                .for_each(|entry| push(Some(entry)));
         }
-        let hosts = resource.spec.hosts.iter().map(|host| clusters.qualified(host.as_str(), namespace)).collect();
+        let hosts = resource
+            .spec
+            .hosts
+            .iter()
+            .map(|host| clusters.qualified(host.as_str(), namespace))
+            .collect();
         Self { hosts, rules }
     }
 
@@ -170,7 +198,10 @@ fn is_ours(entry: &HttpMatchRequest, gateway: &Gateway, namespace: Option<&str>,
     if !entry.gateways.is_empty() {
         return gateway.is_among(&entry.gateways, namespace, "mesh");
     }
-    let labels_fit = entry.source_labels.iter().all(|(name, value)| node.labels.get(name) == Some(value));
+    let labels_fit = entry
+        .source_labels
+        .iter()
+        .all(|(name, value)| node.labels.get(name) == Some(value));
     labels_fit && (entry.source_namespace.is_empty() || entry.source_namespace == node.namespace)
 }
 

@@ -40,8 +40,6 @@ pub enum Buffer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum Level {
-    /// Something was done.
-    Info = 2,
     /// Something has no effect.
     Warn = 3,
     /// Something is wrong.
@@ -216,7 +214,12 @@ mod imports {
 mod imports {
     macro_rules! absent {
         ($($name:ident($($type:ty),*);)*) => {
-            $(pub unsafe fn $name($(_: $type),*) -> u32 { 12 })*
+            $(
+                #[allow(clippy::too_many_arguments)] // They are the ABI's.
+                pub unsafe fn $name($(_: $type),*) -> u32 {
+                    12
+                }
+            )*
         };
     }
     pub unsafe fn clock_time_get(_: u32, _: u64, _: *mut u64) -> u16 {

@@ -48,7 +48,12 @@ const fn either(a: Uses, b: Uses) -> Uses {
     }
 }
 
-const NOTHING: Uses = Uses { response: false, delay: false, http_call: false, grpc_call: false };
+const NOTHING: Uses = Uses {
+    response: false,
+    delay: false,
+    http_call: false,
+    grpc_call: false,
+};
 
 macro_rules! chain {
     ($($filter:ident = $index:tt),+) => {

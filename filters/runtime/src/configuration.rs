@@ -51,7 +51,13 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Value, String> {
 }
 
 fn object(message: prost_types::Struct) -> Value {
-    Value::Object(message.fields.into_iter().map(|(name, field)| (name, value(field))).collect())
+    Value::Object(
+        message
+            .fields
+            .into_iter()
+            .map(|(name, field)| (name, value(field)))
+            .collect(),
+    )
 }
 
 /// A Struct's numbers are doubles: a whole one becomes a whole one again.
@@ -111,14 +117,18 @@ pub(crate) fn node(host: &dyn Host) -> Node {
     if let Some(namespace) = text(&["xds", "node", "metadata", "NAMESPACE"]).filter(|name| !name.is_empty()) {
         node.namespace = namespace;
     }
-    let labels = host.property(&["xds", "node", "metadata", "LABELS"]).unwrap_or_default();
+    let labels = host
+        .property(&["xds", "node", "metadata", "LABELS"])
+        .unwrap_or_default();
     node.labels = string_fields(&labels);
     node
 }
 
 /// Envoy gives a metadata object as a serialized Struct.
 fn string_fields(bytes: &[u8]) -> BTreeMap<String, String> {
-    let Ok(message) = prost_types::Struct::decode(bytes) else { return BTreeMap::new() };
+    let Ok(message) = prost_types::Struct::decode(bytes) else {
+        return BTreeMap::new();
+    };
     let text = |(name, field): (String, prost_types::Value)| match field.kind {
         Some(prost_types::value::Kind::StringValue(text)) => Some((name, text)),
         _ => None,
@@ -139,11 +149,14 @@ mod tests {
             Value::Bool(boolean) => Kind::BoolValue(*boolean),
             Value::Number(number) => Kind::NumberValue(number.as_f64().unwrap()),
             Value::String(text) => Kind::StringValue(text.clone()),
-            Value::Array(list) => {
-                Kind::ListValue(prost_types::ListValue { values: list.iter().map(to_struct).collect() })
-            }
+            Value::Array(list) => Kind::ListValue(prost_types::ListValue {
+                values: list.iter().map(to_struct).collect(),
+            }),
             Value::Object(map) => Kind::StructValue(prost_types::Struct {
-                fields: map.iter().map(|(name, value)| (name.clone(), to_struct(value))).collect(),
+                fields: map
+                    .iter()
+                    .map(|(name, value)| (name.clone(), to_struct(value)))
+                    .collect(),
             }),
         };
         prost_types::Value { kind: Some(kind) }
@@ -161,7 +174,10 @@ mod tests {
         let configuration = json!({
             "a": [1, -2, 0.5, "x", true, null, {"b": []}], "empty": {}, "big": 4294967295u32,
         });
-        assert_eq!(parse(serde_json::to_string_pretty(&configuration).unwrap().as_bytes()).unwrap(), configuration);
+        assert_eq!(
+            parse(serde_json::to_string_pretty(&configuration).unwrap().as_bytes()).unwrap(),
+            configuration
+        );
         assert_eq!(parse(&serialized(&configuration)).unwrap(), configuration);
         assert_eq!(parse(b"\n\n {\"a\": 1}").unwrap(), json!({"a": 1}));
         assert_eq!(parse(b"").unwrap(), json!({}));
@@ -180,7 +196,10 @@ mod tests {
     fn what_is_neither_is_refused_with_a_reason() {
         for (bytes, reason) in [
             (&b"{\"a\": }"[..], "not JSON: expected value at line 1 column 7"),
-            (b"virtualServices:\n- hosts: [a]", "neither JSON text nor a google.protobuf.Struct; YAML goes into"),
+            (
+                b"virtualServices:\n- hosts: [a]",
+                "neither JSON text nor a google.protobuf.Struct; YAML goes into",
+            ),
             (b"\n\xff\xff\xff", "not JSON: "),
         ] {
             let error = parse(bytes).unwrap_err();

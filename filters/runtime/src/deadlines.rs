@@ -33,7 +33,9 @@ impl Deadlines {
 
     /// In how many milliseconds the next one is due, at least 1; 0: nobody waits.
     pub fn next_in(&self, now: u64) -> u32 {
-        let Some((until, _)) = self.waiting.first() else { return 0 };
+        let Some((until, _)) = self.waiting.first() else {
+            return 0;
+        };
         let milliseconds = until.saturating_sub(now).div_ceil(MILLISECOND).max(1);
         u32::try_from(milliseconds).unwrap_or(u32::MAX)
     }

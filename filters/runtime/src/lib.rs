@@ -28,12 +28,14 @@ macro_rules! module {
 
         // Link sections and exported symbols count as unsafe code, and a module is made of nothing else.
         #[allow(unsafe_code)]
-        #[unsafe(link_section = "pointsman.callbacks")]
-        #[used]
-        static CALLBACKS: [u8; 256] = $crate::callbacks::<Filters>();
+        mod module {
+            #[unsafe(link_section = "pointsman.callbacks")]
+            #[used]
+            static CALLBACKS: [u8; 256] = $crate::callbacks::<super::Filters>();
 
-        $crate::proxy_wasm::main! {{
-            $crate::start::<Filters>();
-        }}
+            $crate::proxy_wasm::main! {{
+                $crate::start::<super::Filters>();
+            }}
+        }
     };
 }

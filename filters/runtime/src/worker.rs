@@ -84,22 +84,34 @@ impl<C: Chain> Worker<C> {
 
     /// A request has come.
     pub fn on_request(&mut self, context: u32, proxy: &mut dyn Proxy) -> Flow {
-        let Some(filters) = self.filters.clone() else { return Flow::Continue };
-        let headers = proxy.read_map(Map::Request).ok().and_then(|block| HeaderMap::parse(block).ok());
+        let Some(filters) = self.filters.clone() else {
+            return Flow::Continue;
+        };
+        let headers = proxy
+            .read_map(Map::Request)
+            .ok()
+            .and_then(|block| HeaderMap::parse(block).ok());
         let Some(headers) = headers else {
             // Nothing can be decided about it, so nothing may be let through. Not seen on any Envoy.
             return reply(proxy, &unreadable());
         };
         let mut request = Request::new(headers);
         request.hide(|name, headers| filters.steers(name, headers));
-        let stream = Stream { filters, request, states: C::Streams::default(), phase: Phase::Passed };
+        let stream = Stream {
+            filters,
+            request,
+            states: C::Streams::default(),
+            phase: Phase::Passed,
+        };
         self.drive(context, stream, 0, Wake::Arrived, proxy)
     }
 
     /// The response has come, the proxy's own answers included.
     pub fn on_response(&mut self, context: u32, proxy: &mut dyn Proxy) {
         // Few requests have anything to be done here.
-        let Some(mut stream) = self.streams.remove(&context) else { return };
+        let Some(mut stream) = self.streams.remove(&context) else {
+            return;
+        };
         self.stop_waiting(context, stream.phase, proxy);
         let mut response = Response::default();
         stream.filters.on_response(&mut stream.states, &mut response, proxy);
@@ -117,9 +129,14 @@ impl<C: Chain> Worker<C> {
     pub fn on_tick(&mut self, proxy: &mut dyn Proxy) {
         let now = proxy.monotonic();
         while let Some((until, context)) = self.deadlines.pop_due(now) {
-            let Some(stream) = self.streams.remove(&context) else { continue };
+            let Some(stream) = self.streams.remove(&context) else {
+                continue;
+            };
             match stream.phase {
-                Phase::Delayed { filter, until: waits_until } if waits_until == until => {
+                Phase::Delayed {
+                    filter,
+                    until: waits_until,
+                } if waits_until == until => {
                     self.wake(context, stream, filter, Wake::Delayed, proxy);
                 }
                 _ => drop(self.streams.insert(context, stream)),
@@ -132,8 +149,12 @@ impl<C: Chain> Worker<C> {
 
     /// A call-out has ended. The answer can be read now, and only now.
     pub fn on_answer(&mut self, call: Call, outcome: Outcome, proxy: &mut dyn Proxy) {
-        let Some(context) = self.calls.remove(&call) else { return };
-        let Some(stream) = self.streams.remove(&context) else { return };
+        let Some(context) = self.calls.remove(&call) else {
+            return;
+        };
+        let Some(stream) = self.streams.remove(&context) else {
+            return;
+        };
         let Phase::Calling { filter, .. } = stream.phase else {
             self.streams.insert(context, stream);
             return;
@@ -164,7 +185,12 @@ impl<C: Chain> Worker<C> {
         proxy: &mut dyn Proxy,
     ) -> Flow {
         loop {
-            let Stream { filters, request, states, phase } = &mut stream;
+            let Stream {
+                filters,
+                request,
+                states,
+                phase,
+            } = &mut stream;
             let (filter, step) = filters.on_request(from, wake, states, request, upcast(proxy));
             *phase = match step {
                 Step::Continue => {
@@ -182,14 +208,16 @@ impl<C: Chain> Worker<C> {
                     self.set_tick(proxy);
                     Phase::Delayed { filter, until }
                 }
-                Step::HttpCall(call) => match self.send(context, proxy, |proxy| proxy.http_call(&call).map(Call::Http)) {
+                Step::HttpCall(call) => match self.send(context, proxy, |proxy| proxy.http_call(&call).map(Call::Http))
+                {
                     Some(call) => Phase::Calling { filter, call },
                     None => {
                         (from, wake) = (filter, Wake::Answered(Answer::Failed));
                         continue;
                     }
                 },
-                Step::GrpcCall(call) => match self.send(context, proxy, |proxy| proxy.grpc_call(&call).map(Call::Grpc)) {
+                Step::GrpcCall(call) => match self.send(context, proxy, |proxy| proxy.grpc_call(&call).map(Call::Grpc))
+                {
                     Some(call) => Phase::Calling { filter, call },
                     None => {
                         (from, wake) = (filter, Wake::Answered(Answer::Failed));
@@ -259,7 +287,10 @@ fn read_answer(outcome: Outcome, proxy: &mut dyn Proxy) -> Answer {
     match outcome {
         Outcome::Http { answered: false } => Answer::Failed,
         Outcome::Http { answered: true } => {
-            let headers = proxy.read_map(Map::CallResponse).ok().and_then(|block| HeaderMap::parse(block).ok());
+            let headers = proxy
+                .read_map(Map::CallResponse)
+                .ok()
+                .and_then(|block| HeaderMap::parse(block).ok());
             let body = proxy.read_buffer(Buffer::CallResponseBody).unwrap_or_default();
             headers.map_or(Answer::Failed, |headers| Answer::Http { headers, body })
         }
@@ -267,7 +298,10 @@ fn read_answer(outcome: Outcome, proxy: &mut dyn Proxy) -> Answer {
             let message = proxy.read_buffer(Buffer::GrpcReceive);
             message.map_or(Answer::Failed, |message| Answer::Grpc { status: 0, message })
         }
-        Outcome::Grpc { status } => Answer::Grpc { status, message: Vec::new() },
+        Outcome::Grpc { status } => Answer::Grpc {
+            status,
+            message: Vec::new(),
+        },
     }
 }
 
@@ -291,7 +325,10 @@ fn write(proxy: &mut dyn Proxy, map: Map, edits: &Edits, known: Option<&HeaderMa
     edits.write(known, |write| {
         if let Err(status) = proxy.write_map(map, write) {
             let (Write::Add(name, _) | Write::Replace(name, _) | Write::Remove(name)) = write;
-            proxy.log(Level::Error, &format!("the header {} could not be changed: {status:?}", name.escape_ascii()));
+            proxy.log(
+                Level::Error,
+                &format!("the header {} could not be changed: {status:?}", name.escape_ascii()),
+            );
         }
     });
 }

@@ -3,6 +3,7 @@
 use anyhow::{Context as _, Result, bail};
 use envoy_test::{Connection, Envoy, Listener, ListenerConfig, Reply, Request, Upstream, module, routes, test_module};
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 
 /// The rules of a policy; the last one matches.
 const RULES: usize = 20;
@@ -84,10 +85,10 @@ pub fn variants(upstreams: &Upstreams) -> Vec<Variant> {
         .chooses(),
         row(
             "routing: no policy for the host",
-            ours(policy("other.example.com", chosen)),
+            ours(policy("other.example.com", user, chosen)),
         )
         .above("bare, responses too: read"),
-        row("routing: last of 20 rules", ours(policy(HOST, chosen)))
+        row("routing: last of 20 rules", ours(policy(HOST, user, chosen)))
             .above("bare, responses too: read, 1 write")
             .chooses(),
     ]
@@ -104,22 +105,26 @@ impl Variant {
         self
     }
 
-    /// Brings it up and sees that it answers rightly.
-    pub async fn start(self, envoy: &Envoy, upstreams: &Upstreams) -> Result<Running> {
+    /// Brings it up, with so many connections, and sees that it answers rightly.
+    pub async fn start(self, envoy: &Envoy, upstreams: &Upstreams, connections: usize) -> Result<Running> {
         let expected = if self.chooses {
             &upstreams.chosen
         } else {
             &upstreams.user
         };
         let listener = envoy.add_listener(self.config?).await?;
-        let connection = listener.connect().await?;
+        let mut open = Vec::new();
+        for _ in 0..connections {
+            open.push(listener.connect().await?);
+        }
+        let expected = expected.name().to_owned();
         let mut running = Running {
             request: request(&listener),
-            expected: expected.name().to_owned(),
-            connection,
+            expected,
+            connections: open,
             _listener: listener,
         };
-        running.send(1).await?;
+        running.send(connections).await?;
         Ok(running)
     }
 }
@@ -128,23 +133,29 @@ impl Variant {
 pub struct Running {
     request: Request,
     expected: String,
-    connection: Connection,
+    connections: Vec<Connection>,
     _listener: Listener,
 }
 
 impl Running {
-    /// Sends so many requests, one after the other; an answer that is not the right one is an error.
+    /// Sends so many requests, on each connection one after the other; an answer that is not the right one is an error.
     pub async fn send(&mut self, requests: usize) -> Result<()> {
-        for _ in 0..requests {
-            let answer = self.connection.send(self.request.clone()).await.context("no answer")?;
-            if answer.status != 200 || answer.body != self.expected {
-                bail!(
-                    "expected {:?}, got {} {:?}",
-                    self.expected,
-                    answer.status,
-                    answer.text()
-                );
-            }
+        let each = requests / self.connections.len();
+        let mut tasks = JoinSet::new();
+        for mut connection in self.connections.drain(..) {
+            let (request, expected) = (self.request.clone(), self.expected.clone());
+            tasks.spawn(async move {
+                for _ in 0..each {
+                    let answer = connection.send(request.clone()).await.context("no answer")?;
+                    if answer.status != 200 || answer.body != expected {
+                        bail!("expected {expected:?}, got {} {:?}", answer.status, answer.text());
+                    }
+                }
+                Ok(connection)
+            });
+        }
+        while let Some(connection) = tasks.join_next().await {
+            self.connections.push(connection??);
         }
         Ok(())
     }
@@ -164,39 +175,39 @@ fn request(listener: &Listener) -> Request {
         )
         .header("cookie", "session=0123456789abcdef; theme=dark")
         .header("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
-        .header("end-user", user(RULES - 1))
+        .header("end-user", end_user(RULES - 1))
 }
 
-fn user(rule: usize) -> String {
+fn end_user(rule: usize) -> String {
     format!("user-{rule}")
 }
 
-/// Only the last rule is right; a filter that takes another is found out.
-fn destination(rule: usize, chosen: &str) -> &str {
-    if rule + 1 == RULES { chosen } else { "wrong" }
+/// Only the last rule is right: one that takes another is found out.
+fn destination<'a>(rule: usize, user: &'a str, chosen: &'a str) -> &'a str {
+    if rule + 1 == RULES { chosen } else { user }
 }
 
-fn policy(host: &str, chosen: &str) -> Value {
+fn policy(host: &str, user: &str, chosen: &str) -> Value {
     let rule = |rule| {
         json!({
-            "match": [{"headers": {"end-user": {"exact": user(rule)}}}],
-            "route": [{"destination": {"host": destination(rule, chosen)}}],
+            "match": [{"headers": {"end-user": {"exact": end_user(rule)}}}],
+            "route": [{"destination": {"host": destination(rule, user, chosen)}}],
         })
     };
     json!({"virtualServices": [{"hosts": [host], "http": (0..RULES).map(rule).collect::<Vec<_>>()}]})
 }
 
 /// The same rules as routes of Envoy, each with what ours has besides.
-fn own_routes(default: &str, chosen: &str) -> Vec<Value> {
+fn own_routes(user: &str, chosen: &str) -> Vec<Value> {
     let rule = |rule| {
         let mut route = routes::routed();
         route["name"] = json!(format!("rule-{rule}"));
-        route["match"]["headers"] = json!([{"name": "end-user", "string_match": {"exact": user(rule)}}]);
+        route["match"]["headers"] = json!([{"name": "end-user", "string_match": {"exact": end_user(rule)}}]);
         if let Some(action) = route["route"].as_object_mut() {
             action.remove("cluster_header");
-            action.insert("cluster".to_owned(), json!(destination(rule, chosen)));
+            action.insert("cluster".to_owned(), json!(destination(rule, user, chosen)));
         }
         route
     };
-    (0..RULES).map(rule).chain([routes::catch_all(default)]).collect()
+    (0..RULES).map(rule).chain([routes::catch_all(user)]).collect()
 }

@@ -15,16 +15,19 @@ const ONE_RUN_IN: f64 = 1e6;
 pub async fn run(front_proxy: &FrontProxy, show: &mut Show) -> Result<()> {
     show.chapter("A canary: 90 % to v1, 10 % to v2");
     let mut connection = front_proxy.connect().await?;
-    let (mut old, mut new) = (0, 0);
+    let (mut old, mut new, mut mismarked) = (0, 0, 0);
     for _ in 0..REQUESTS {
         let answer = connection
             .send(Request::new(front_proxy.address, "GET", "/cart").host("shop"))
             .await?;
-        match service(&answer).as_deref() {
-            Some("shop-v1") => old += 1,
-            Some("shop-v2") => new += 1,
+        let marked = answer.header("x-shop").as_deref() == Some("new");
+        let is_new = match service(&answer).as_deref() {
+            Some("shop-v1") => false,
+            Some("shop-v2") => true,
             _ => bail!("GET /cart of shop was answered with {answer}"),
-        }
+        };
+        *(if is_new { &mut new } else { &mut old }) += 1;
+        mismarked += u32::from(marked != is_new);
     }
     show.say(&format!("{REQUESTS} requests:"));
     show.command(&format!(
@@ -34,9 +37,13 @@ pub async fn run(front_proxy: &FrontProxy, show: &mut Show) -> Result<()> {
     show.output(&format!("{new}\n({old} times shop-v1)"));
     let (low, high) = bounds(REQUESTS, SHARE, 1.0 / ONE_RUN_IN);
     let claim = format!(
-        "{low} to {high} of {REQUESTS} went to v2 (binomial: a true 10 % leaves this range in one of {ONE_RUN_IN} runs)"
+        "{low} to {high} of {REQUESTS} went to v2 (binomial: a true 10 % leaves this range in at most one of {ONE_RUN_IN} runs)"
     );
     show.check((low..=high).contains(&new), &claim);
+    show.check(
+        mismarked == 0,
+        "`x-shop: new`, which the rule sets for v2 alone, was on exactly its answers",
+    );
     Ok(())
 }
 

@@ -144,9 +144,10 @@ pub struct Outcomes {
     pub refused: u64,
 }
 
-/// The module's own words in Envoy's log.
+/// The errors among what Envoy logged, in the module's own words.
 pub fn reason(log: &str) -> String {
-    let own = log.lines().filter_map(|line| Some(line.split_once("wasm log ")?.1));
+    let errors = log.lines().filter(|line| line.contains("[error][wasm]"));
+    let own = errors.filter_map(|line| Some(line.split_once("wasm log ")?.1.split_once(": ")?.1));
     own.collect::<Vec<_>>().join("\n")
 }
 

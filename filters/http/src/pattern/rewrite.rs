@@ -1,8 +1,10 @@
 //! `uriRegexRewrite`: every match replaced.
 
+use std::ops::Range;
 use std::rc::Rc;
 
-use regex::bytes::{Captures, Regex, Replacer};
+use regex_automata::meta::Regex;
+use regex_automata::nfa::thompson::WhichCaptures;
 
 use super::intern::Table;
 use super::{PatternError, compile};
@@ -16,7 +18,7 @@ thread_local! {
 #[derive(Debug)]
 struct Search {
     regex: Regex,
-    groups: usize,
+    groups: u32,
 }
 
 /// A substitution: Istio's `uriRegexRewrite {match, rewrite}`, Envoy's `RegexMatchAndSubstitute`.
@@ -41,8 +43,9 @@ impl Rewrite {
         let search = SEARCHES.with(|table| {
             table.get_or_try_insert(pattern, || {
                 let parsed = re2::parse(pattern)?;
+                let regex = compile(&parsed.node.to_hir(), WhichCaptures::All)?;
                 Ok(Search {
-                    regex: compile(&parsed.node.to_regex(true))?,
+                    regex,
                     groups: parsed.groups,
                 })
             })
@@ -53,26 +56,27 @@ impl Rewrite {
 
     /// The value with every match replaced.
     pub fn replace_all(&self, value: &[u8]) -> Vec<u8> {
-        self.search.regex.replace_all(value, Pieces(&self.pieces)).into_owned()
-    }
-}
-
-/// What is written in the place of a match.
-struct Pieces<'a>(&'a [Piece]);
-
-impl Replacer for Pieces<'_> {
-    fn replace_append(&mut self, found: &Captures<'_>, out: &mut Vec<u8>) {
-        for piece in self.0 {
-            match piece {
-                Piece::Literal(literal) => out.extend_from_slice(literal),
-                Piece::Group(group) => out.extend_from_slice(found.get(*group).map_or(b"", |group| group.as_bytes())),
+        let part = |range: Range<usize>| value.get(range).unwrap_or_default();
+        let mut out = Vec::with_capacity(value.len());
+        let mut copied = 0;
+        for found in self.search.regex.captures_iter(value) {
+            let Some(whole) = found.get_match() else { continue };
+            out.extend_from_slice(part(copied..whole.start()));
+            for piece in &self.pieces {
+                out.extend_from_slice(match piece {
+                    Piece::Literal(literal) => literal,
+                    Piece::Group(group) => found.get_group(*group).map_or(b"", |group| part(group.range())),
+                });
             }
+            copied = whole.end();
         }
+        out.extend_from_slice(part(copied..value.len()));
+        out
     }
 }
 
 /// Reads what replaces a match of a pattern with so many groups.
-fn pieces(rewrite: &str, groups: usize) -> Result<Vec<Piece>, PatternError> {
+fn pieces(rewrite: &str, groups: u32) -> Result<Vec<Piece>, PatternError> {
     let mut pieces = Vec::new();
     let mut literal = Vec::new();
     let mut bytes = rewrite.bytes();
@@ -80,7 +84,7 @@ fn pieces(rewrite: &str, groups: usize) -> Result<Vec<Piece>, PatternError> {
         let escaped = if byte == b'\\' { bytes.next() } else { Some(b'\\') };
         match (byte, escaped) {
             (b'\\', Some(digit @ b'0'..=b'9')) => {
-                let group = usize::from(digit & 15);
+                let group = u32::from(digit & 15);
                 if group > groups {
                     return Err(PatternError::new(format!(
                         "\\{group} is not there: the pattern has {groups} groups"
@@ -89,7 +93,7 @@ fn pieces(rewrite: &str, groups: usize) -> Result<Vec<Piece>, PatternError> {
                 if !literal.is_empty() {
                     pieces.push(Piece::Literal(std::mem::take(&mut literal).into()));
                 }
-                pieces.push(Piece::Group(group));
+                pieces.push(Piece::Group(usize::from(digit & 15)));
             }
             (byte, Some(b'\\')) => literal.push(byte),
             _ => {

@@ -58,7 +58,7 @@ impl Shape {
 /// The pattern's items in a row, without the anchors at its ends: the match of a whole value makes those true anyway.
 fn trimmed(node: &Node) -> &[Node] {
     let mut items = match node {
-        Node::Capture(node) => return trimmed(node),
+        Node::Capture { node, .. } => return trimmed(node),
         Node::Concat(items) => items.as_slice(),
         single => std::slice::from_ref(single),
     };
@@ -82,7 +82,7 @@ fn prefix(items: &[Node]) -> Option<Shape> {
 
 fn is_dot_star(node: &Node) -> bool {
     match node {
-        Node::Capture(node) => is_dot_star(node),
+        Node::Capture { node, .. } => is_dot_star(node),
         Node::Repeat {
             node,
             min: 0,
@@ -100,7 +100,7 @@ fn strings(node: &Node) -> Option<Vec<Vec<u8>>> {
     let strings = match node {
         Node::Empty => vec![Vec::new()],
         Node::Byte(byte) => vec![vec![*byte]],
-        Node::Capture(node) => strings(node)?,
+        Node::Capture { node, .. } => strings(node)?,
         Node::Repeat {
             node,
             min: 0,

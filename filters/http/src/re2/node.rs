@@ -1,6 +1,6 @@
-//! A parsed pattern, and the same pattern in the words of the `regex` crate.
+//! A parsed pattern, and the same pattern as the regex engine takes it.
 
-use std::fmt::Write;
+use regex_syntax::hir::{self, Class, ClassBytes, ClassBytesRange, Hir};
 
 /// A pattern: what matches at one place.
 #[derive(Clone, Debug)]
@@ -20,8 +20,8 @@ pub(crate) enum Node {
         max: Option<u32>,
         greedy: bool,
     },
-    /// `(…)`: what matched can be asked for.
-    Capture(Box<Node>),
+    /// `(…)`: what matched can be asked for. Groups are numbered from 1, by their opening parentheses.
+    Capture { node: Box<Node>, index: u32 },
     /// One after the other.
     Concat(Vec<Node>),
     /// The first that matches.
@@ -59,60 +59,42 @@ impl Node {
     pub(super) fn copies(&self) -> u32 {
         match self {
             Self::Empty | Self::Byte(_) | Self::Set(_) | Self::Look(_) => 1,
-            Self::Capture(node) => node.copies(),
+            Self::Capture { node, .. } => node.copies(),
             Self::Concat(nodes) | Self::Alternate(nodes) => nodes.iter().map(Self::copies).max().unwrap_or(1),
             Self::Repeat { node, min, max, .. } => node.copies().saturating_mul(max.unwrap_or(*min).max(1)),
         }
     }
 
-    /// The pattern in the words of the `regex` crate, for its bytes mode without Unicode. Only the forms below are
-    /// ever written, each of which RE2 and `regex` read alike; groups capture if asked to.
-    pub(crate) fn to_regex(&self, captures: bool) -> String {
-        let mut out = String::new();
-        // Writing to a string does not fail.
-        let _ = self.write(&mut out, captures);
-        out
-    }
-
-    fn write(&self, out: &mut String, captures: bool) -> std::fmt::Result {
+    /// The pattern as the regex engine takes it, over bytes.
+    pub(crate) fn to_hir(&self) -> Hir {
         match self {
-            Self::Empty => out.write_str("(?:)"),
-            Self::Byte(byte) => write!(out, "\\x{byte:02x}"),
-            Self::Set(set) => set.write(out),
-            Self::Look(look) => out.write_str(match look {
-                Look::TextStart => "\\A",
-                Look::TextEnd => "\\z",
-                Look::LineStart => "(?m:^)",
-                Look::LineEnd => "(?m:$)",
-                Look::WordBoundary => "\\b",
-                Look::NotWordBoundary => "\\B",
+            Self::Empty => Hir::empty(),
+            Self::Byte(byte) => Hir::literal([*byte]),
+            Self::Set(set) => Hir::class(Class::Bytes(set.to_class())),
+            Self::Look(look) => Hir::look(match look {
+                Look::TextStart => hir::Look::Start,
+                Look::TextEnd => hir::Look::End,
+                Look::LineStart => hir::Look::StartLF,
+                Look::LineEnd => hir::Look::EndLF,
+                Look::WordBoundary => hir::Look::WordAscii,
+                Look::NotWordBoundary => hir::Look::WordAsciiNegate,
             }),
             Self::Repeat { node, min, max, greedy } => {
-                out.write_str("(?:")?;
-                node.write(out, captures)?;
-                match (min, max) {
-                    (0, None) => out.write_str(")*"),
-                    (1, None) => out.write_str(")+"),
-                    (0, Some(1)) => out.write_str(")?"),
-                    (min, None) => write!(out, "){{{min},}}"),
-                    (min, Some(max)) => write!(out, "){{{min},{max}}}"),
-                }?;
-                out.write_str(if *greedy { "" } else { "?" })
+                let sub = Box::new(node.to_hir());
+                Hir::repetition(hir::Repetition {
+                    min: *min,
+                    max: *max,
+                    greedy: *greedy,
+                    sub,
+                })
             }
-            Self::Capture(node) => {
-                out.write_str(if captures { "(" } else { "(?:" })?;
-                node.write(out, captures)?;
-                out.write_str(")")
-            }
-            Self::Concat(nodes) => nodes.iter().try_for_each(|node| node.write(out, captures)),
-            Self::Alternate(nodes) => {
-                out.write_str("(?:")?;
-                for (index, node) in nodes.iter().enumerate() {
-                    out.write_str(if index == 0 { "" } else { "|" })?;
-                    node.write(out, captures)?;
-                }
-                out.write_str(")")
-            }
+            Self::Capture { node, index } => Hir::capture(hir::Capture {
+                index: *index,
+                name: None,
+                sub: Box::new(node.to_hir()),
+            }),
+            Self::Concat(nodes) => Hir::concat(nodes.iter().map(Self::to_hir).collect()),
+            Self::Alternate(nodes) => Hir::alternation(nodes.iter().map(Self::to_hir).collect()),
         }
     }
 }
@@ -147,31 +129,14 @@ impl ByteSet {
         Self::of(|byte| !self.contains(byte))
     }
 
-    /// As a bracketed class of ranges in hexadecimal.
-    fn write(&self, out: &mut String) -> std::fmt::Result {
-        let mut ranges: Vec<(u8, u8)> = Vec::new();
-        for byte in (0..=u8::MAX).filter(|byte| self.contains(*byte)) {
-            match ranges.last_mut() {
-                Some((_, end)) if end.checked_add(1) == Some(byte) => *end = byte,
-                _ => ranges.push((byte, byte)),
-            }
-        }
-        if ranges.is_empty() {
-            // No byte at all: `[]` would be read otherwise.
-            return out.write_str("[^\\x00-\\xff]");
-        }
-        out.write_str("[")?;
-        for (start, end) in ranges {
-            write!(out, "\\x{start:02x}-\\x{end:02x}")?;
-        }
-        out.write_str("]")
+    fn to_class(&self) -> ClassBytes {
+        let members = (0..=u8::MAX).filter(|byte| self.contains(*byte));
+        ClassBytes::new(members.map(|byte| ClassBytesRange::new(byte, byte)))
     }
 }
 
 impl std::fmt::Debug for ByteSet {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let mut text = String::new();
-        self.write(&mut text)?;
-        f.write_str(&text)
+        self.to_class().fmt(f)
     }
 }

@@ -16,7 +16,7 @@ const MAX_COPIES: u32 = 1000;
 pub(crate) struct Parsed {
     pub(crate) node: Node,
     /// How many capturing groups it has.
-    pub(crate) groups: usize,
+    pub(crate) groups: u32,
 }
 
 /// Parses a pattern as RE2 does in Latin-1 mode with its default options (Perl's syntax).
@@ -104,7 +104,8 @@ impl Level {
 struct Open {
     outer: Level,
     flags: Flags,
-    captures: bool,
+    /// Its number, if it captures.
+    index: Option<u32>,
 }
 
 #[derive(Default)]
@@ -112,7 +113,7 @@ struct Parser {
     level: Level,
     open: Vec<Open>,
     flags: Flags,
-    groups: usize,
+    groups: u32,
     /// Whether the last item is a repetition as such, not one in a group: a second one on top is refused. (RE2 lets
     /// `a*(?i)*` and `a*\Q\E*` pass; refused here, as nothing but groups may nest.)
     repeated: bool,
@@ -204,15 +205,15 @@ impl Parser {
 
     fn open(&mut self, input: &mut Cursor<'_>) -> Result<(), PatternError> {
         let mut inner = self.flags;
-        let captures = match opening(input, &mut inner)? {
+        let index = match opening(input, &mut inner)? {
             Opening::Flags => {
                 self.flags = inner;
                 return Ok(());
             }
-            Opening::Group => false,
+            Opening::Group => None,
             Opening::Capture => {
                 self.groups = self.groups.saturating_add(1);
-                true
+                Some(self.groups)
             }
         };
         if self.open.len() >= MAX_DEPTH {
@@ -222,7 +223,7 @@ impl Parser {
         self.open.push(Open {
             outer,
             flags: self.flags,
-            captures,
+            index,
         });
         self.flags = inner;
         Ok(())
@@ -234,10 +235,12 @@ impl Parser {
         };
         let node = std::mem::replace(&mut self.level, open.outer).close();
         self.flags = open.flags;
-        self.push(if open.captures {
-            Node::Capture(Box::new(node))
-        } else {
-            node
+        self.push(match open.index {
+            Some(index) => Node::Capture {
+                node: Box::new(node),
+                index,
+            },
+            None => node,
         });
         Ok(())
     }

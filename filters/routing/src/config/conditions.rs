@@ -47,7 +47,11 @@ message! {
 
 fn check_match(this: &HttpMatchRequest, at: Cursor<'_>) -> Option<()> {
     let before = at.errors();
-    for (field, condition) in [("scheme", &this.scheme), ("method", &this.method), ("authority", &this.authority)] {
+    for (field, condition) in [
+        ("scheme", &this.scheme),
+        ("method", &this.method),
+        ("authority", &this.authority),
+    ] {
         at.field(field, |at| check_value(condition.as_ref(), at));
     }
     at.field("uri", |at| match &this.uri {
@@ -82,7 +86,9 @@ fn check_header(name: &str, condition: &StringCondition, at: Cursor<'_>) -> Opti
         return at.error("matches on JWT claims are not in this version yet");
     }
     if ["uri", "scheme", "method", "authority"].contains(&name) {
-        at.warning(format_args!("this matches a header named {name}; the field `{name}` stands beside `headers`"));
+        at.warning(format_args!(
+            "this matches a header named {name}; the field `{name}` stands beside `headers`"
+        ));
     }
     check_name(at, name.strip_prefix(':').unwrap_or(name))?;
     check_prefix(condition, at)
@@ -99,9 +105,9 @@ fn check_value(condition: Option<&StringCondition>, at: Cursor<'_>) -> Option<()
 /// Envoy refuses an empty prefix everywhere but in a path.
 fn check_prefix(condition: &StringCondition, at: Cursor<'_>) -> Option<()> {
     match condition {
-        StringCondition::Prefix(prefix) if prefix.is_empty() => {
-            at.field("prefix", |at| at.error("is empty: leave the condition out if any value will do"))
-        }
+        StringCondition::Prefix(prefix) if prefix.is_empty() => at.field("prefix", |at| {
+            at.error("is empty: leave the condition out if any value will do")
+        }),
         _ => Some(()),
     }
 }

@@ -33,7 +33,9 @@ message! {
 pub type StaticHeaders = BTreeMap<String, HeaderValue>;
 
 fn check_headers(this: &Headers, at: Cursor<'_>) -> Option<()> {
-    let Some(response) = &this.response else { return Some(()) };
+    let Some(response) = &this.response else {
+        return Some(());
+    };
     let before = at.errors();
     at.field("response", |at| {
         for (field, values) in [("set", &response.set), ("add", &response.add)] {

@@ -50,7 +50,9 @@ fn check_virtual_service(this: &VirtualService, at: Cursor<'_>) -> Option<()> {
         for (index, host) in this.hosts.iter().enumerate() {
             if let Some(other) = this.hosts.iter().take(index).find(|other| other.overlaps(host)) {
                 let cure = "put one of them into a VirtualService of its own";
-                hosts.element(index, |at| at.error::<()>(format_args!("`{host}` overlaps `{other}`: {cure}")));
+                hosts.element(index, |at| {
+                    at.error::<()>(format_args!("`{host}` overlaps `{other}`: {cure}"))
+                });
             }
         }
     });

@@ -81,7 +81,10 @@ fn check_destination(this: &Destination, at: Cursor<'_>) -> Option<()> {
         if this.subset.is_empty() || host::is_label(&this.subset) {
             return Some(());
         }
-        at.error(format_args!("`{}` is no subset's name, which is of letters, digits and `-`", this.subset))
+        at.error(format_args!(
+            "`{}` is no subset's name, which is of letters, digits and `-`",
+            this.subset
+        ))
     });
     host.and(subset)
 }
