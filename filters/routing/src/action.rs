@@ -67,13 +67,13 @@ impl Action {
 impl Target {
     /// Says in the request's headers what Envoy is to do.
     pub fn apply(&self, request: &mut Request) {
+        request.edits.extend(&self.request);
         if let Some(authority) = &self.authority {
-            // As Envoy's router does when it rewrites the host.
+            // As Envoy's router does when it rewrites the host, after all header operations.
             let original = request.headers().authority().into();
             request.edits.set(ORIGINAL_HOST.into(), original);
             request.edits.set(AUTHORITY.into(), authority.clone());
         }
-        request.edits.extend(&self.request);
     }
 
     fn new(route: &HttpRoute, own: &HttpRouteDestination, told: Told, alone: bool) -> Self {
@@ -107,12 +107,14 @@ impl Target {
 }
 
 /// The route's `set`, then its `add`, then the destination's: the host is rewritten by the first of them that names it.
+/// An empty value is none.
 fn host_rewrite(route: &Option<HeaderOperations>, own: &Option<HeaderOperations>) -> Option<Rc<[u8]>> {
     let mut levels = [route, own]
         .into_iter()
         .flatten()
         .flat_map(|level| [&level.set, &level.add]);
-    let (_, value) = levels.find_map(|values| values.iter().find(|(name, _)| is_host(name)))?;
+    let rewrites = |(name, value): &(&String, &HeaderValue)| is_host(name) && !value.written.is_empty();
+    let (_, value) = levels.find_map(|values| values.iter().find(rewrites))?;
     Some(value.written.as_bytes().into())
 }
 

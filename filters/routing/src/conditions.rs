@@ -49,7 +49,7 @@ pub(crate) enum Failure<'a> {
 impl Conditions {
     pub fn new(entry: &HttpMatchRequest) -> Self {
         let header = |name: &str, condition: &StringCondition, without| HeaderCondition {
-            name: name.to_ascii_lowercase().into_bytes().into(),
+            name: header_name(name),
             matcher: compile(condition, false),
             without,
         };
@@ -134,6 +134,14 @@ impl HeaderCondition {
                 .chain(values)
                 .any(|value| self.matcher.matches(value)),
         }
+    }
+}
+
+/// As the header map has it, where the host is `:authority`.
+fn header_name(name: &str) -> Box<[u8]> {
+    match name.to_ascii_lowercase() {
+        host if host == "host" => b":authority".as_slice().into(),
+        name => name.into_bytes().into(),
     }
 }
 

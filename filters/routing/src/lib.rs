@@ -164,3 +164,6 @@ fn no_rule_matched(rules: &Rules) -> LocalReply {
         details: format!("pointsman_no_rule_matched{{{virtual_service}}}"),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -174,7 +174,7 @@ impl Service {
             .spec
             .hosts
             .iter()
-            .map(|host| clusters.qualified(host.as_str(), namespace))
+            .flat_map(|host| clusters.names(host.as_str(), namespace))
             .collect();
         Self { hosts, rules }
     }
