@@ -5,7 +5,7 @@ use std::rc::Rc;
 use pointsman_host::Request;
 use pointsman_http::Edits;
 
-use crate::config::{HeaderOperations, HeaderValue, Headers, HttpRoute, HttpRouteDestination};
+use crate::config::{HeaderOperations, HeaderValue, Headers, HttpRoute, HttpRouteDestination, is_host};
 
 const AUTHORITY: &[u8] = b":authority";
 const ORIGINAL_HOST: &[u8] = b"x-envoy-original-host";
@@ -142,10 +142,6 @@ fn levels(
         adds.for_each(|(name, value)| edits.add(lower(name), value.literal.clone()));
     }
     edits
-}
-
-pub(crate) fn is_host(name: &str) -> bool {
-    name.eq_ignore_ascii_case("host") || name == ":authority"
 }
 
 fn lower(name: &str) -> Rc<[u8]> {

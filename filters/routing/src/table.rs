@@ -6,10 +6,10 @@ use std::rc::Rc;
 use pointsman_host::{Node, Proxy};
 use pointsman_wire::{Cursor, Resource};
 
-use crate::action::{Action, is_host};
+use crate::action::Action;
 use crate::clusters::Clusters;
 use crate::conditions::{Conditions, Failure, View};
-use crate::config::{Headers, HttpMatchRequest, HttpRoute, VirtualService};
+use crate::config::{Headers, HttpMatchRequest, HttpRoute, VirtualService, is_host};
 use crate::gateways::Gateway;
 use crate::hosts::Hosts;
 

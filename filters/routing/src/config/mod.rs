@@ -12,7 +12,7 @@ pub use conditions::{HttpMatchRequest, StringCondition};
 pub use destinations::{By, ClusterOverride, Destinations, Part, Template};
 pub use headers::{HeaderName, HeaderOperations, HeaderValue, Headers, StaticHeaders};
 pub use host::HostName;
-pub(crate) use host::bracketed;
+pub(crate) use {headers::is_host, host::bracketed};
 pub use route::{Destination, HttpRoute, HttpRouteDestination, PortSelector, Weight};
 
 use pointsman_wire::{Cursor, Decode, Kind, message};

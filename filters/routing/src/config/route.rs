@@ -3,7 +3,7 @@
 use pointsman_wire::{Cursor, Decode, message};
 
 use super::conditions::HttpMatchRequest;
-use super::headers::Headers;
+use super::headers::{Headers, is_host};
 use super::host;
 
 message! {
@@ -36,7 +36,8 @@ message! {
 }
 
 fn check_http_route(this: &HttpRoute, at: Cursor<'_>) -> Option<()> {
-    at.field("route", |route| {
+    let headers = at.field("headers", |at| at.field("request", |at| check_host_rewrites(&this.headers, at)));
+    let route = at.field("route", |route| {
         let weights = this.route.iter().map(|destination| u64::from(destination.weight.0));
         match this.route.len() {
             0 => route.error("needs at least one destination"),
@@ -44,7 +45,22 @@ fn check_http_route(this: &HttpRoute, at: Cursor<'_>) -> Option<()> {
             _ if weights.sum::<u64>() == 0 => route.error("the weights add up to 0: nothing would ever be chosen"),
             _ => Some(()),
         }
-    })
+    });
+    headers.and(route)
+}
+
+/// Of several rewrites of the host it would be a matter of names which one counts: Istio refuses them as well.
+fn check_host_rewrites(headers: &Option<Headers>, at: Cursor<'_>) -> Option<()> {
+    let Some(request) = headers.as_ref().and_then(|headers| headers.request.as_ref()) else {
+        return Some(());
+    };
+    let operations = request.set.iter().chain(&request.add);
+    let rewrites = operations.filter(|(name, value)| is_host(name) && !value.written.is_empty());
+    let names: Vec<&str> = rewrites.map(|(name, _)| name.as_str()).collect();
+    match names.len() {
+        0 | 1 => Some(()),
+        _ => at.error(format_args!("rewrites the host more than once ({}): keep one", names.join(", "))),
+    }
 }
 
 message! {

@@ -38,11 +38,14 @@ fn unknown_fields_and_their_neighbours() {
             json!({"route": to("a"), "banana": 1}),
             ".banana: unknown field; known here: name, match, route, headers",
         ),
-        (json!({"route": [{"destinations": {"host": "a"}}]}), ".route[0].destinations: unknown field; did you mean `destination`?"),
+        (
+            json!({"route": [{"destination": {"host": "a"}, "weigth": 1}]}),
+            ".route[0].weigth: unknown field; did you mean `weight`?",
+        ),
         (destination(json!({"host": "a", "subsets": "x"})), ".route[0].destination.subsets: unknown field; did you mean `subset`?"),
         (
             destination(json!({"host": "a", "port": {"number": 1, "name": "http"}})),
-            ".route[0].destination.port.name: unknown field; did you mean `number`?",
+            ".route[0].destination.port.name: unknown field; known here: number",
         ),
         (json!({"route": to("a"), "headers": {"requests": {}}}), ".headers.requests: unknown field; did you mean `request`?"),
         (
@@ -54,7 +57,7 @@ fn unknown_fields_and_their_neighbours() {
         (json!({"url": {"exact": "/"}}), ".url: unknown field; did you mean `uri`?"),
         (json!({"ignore_uri_case": true}), ".ignore_uri_case: unknown field; did you mean `ignoreUriCase`?"),
         (json!({"uri": {"Exact": "/"}}), ".uri.Exact: unknown field; did you mean `exact`?"),
-        (json!({"headers": {"x": {"suffix": "a"}}}), ".headers.x.suffix: unknown field; did you mean `prefix`?"),
+        (json!({"headers": {"x": {"preffix": "a"}}}), ".headers.x.preffix: unknown field; did you mean `prefix`?"),
         (json!({"headers": {"@x": {"is": "a"}}}), ".headers[\"@x\"].is: unknown field; known here: exact, prefix, regex"),
     ]);
 }
