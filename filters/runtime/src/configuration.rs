@@ -229,4 +229,81 @@ mod tests {
             assert!(error.starts_with(reason), "{error}");
         }
     }
+
+    /// A module with another filter than routing.
+    struct Other;
+
+    impl pointsman_host::Filter for Other {
+        const NAME: &'static str = "other";
+        const SECTIONS: &'static [&'static str] = &["other"];
+        const USES: pointsman_host::Uses = pointsman_host::Uses {
+            response: false,
+            delay: false,
+            http_call: false,
+            grpc_call: false,
+        };
+        type Stream = ();
+
+        fn configure(at: Cursor<'_>, _: &Node) -> Option<Self> {
+            at.field("other", |at| if at.value().is_null() { Some(Self) } else { at.error("other's own") })
+        }
+
+        fn on_request(
+            &self,
+            _: &mut (),
+            _: pointsman_host::Wake,
+            _: &mut pointsman_host::Request,
+            _: &mut dyn Host,
+        ) -> pointsman_host::Step {
+            pointsman_host::Step::Continue
+        }
+    }
+
+    #[test]
+    fn each_section_has_its_filter_or_is_an_error() {
+        let service = json!([{"hosts": ["a"], "http": [{"route": [{"destination": {"host": "a"}}]}]}]);
+        let later = "not in this version yet: leave it out";
+        let elsewhere = "this module has no filter for it; pointsman.wasm and pointsman-routing.wasm have";
+        for (configuration, of_routing, of_other) in [
+            (json!({}), vec![], vec![]),
+            (json!([]), vec!["a list, expected an object".into()], vec!["a list, expected an object".into()]),
+            (json!({"virtualServices": service}), vec![], vec![format!("virtualServices: {elsewhere}")]),
+            (json!({"virtualServices": []}), vec![], vec![]),
+            (json!({"gateway": "mesh"}), vec![], vec![format!("gateway: {elsewhere}")]),
+            (json!({"debug": {}}), vec!["debug.header: is missing".into()], vec![]),
+            (
+                json!({"rateLimits": [{}], "telemetry": {"x": 1}, "faults": 1}),
+                vec![format!("faults: {later}"), format!("rateLimits: {later}"), format!("telemetry: {later}")],
+                vec![format!("faults: {later}"), format!("rateLimits: {later}"), format!("telemetry: {later}")],
+            ),
+            (
+                json!({"authorizationPolicies": [], "destinationRules": null, "rateLimits": {}}),
+                vec![],
+                vec![],
+            ),
+            (
+                json!({"virtualService": [], "other": 1}),
+                vec![
+                    "other: unknown field; known here: gateway, virtualServices, destinations, \
+                     trustClientRouterHeaders, debug"
+                        .into(),
+                    "virtualService: unknown field; did you mean `virtualServices`?".into(),
+                ],
+                vec![
+                    "virtualService: unknown field; known here: other".into(),
+                    "other: other's own".into(),
+                ],
+            ),
+        ] {
+            let of = |report: Report| report.errors().iter().map(ToString::to_string).collect::<Vec<_>>();
+            let (filters, report) = build::<(routing::Routing,)>(&configuration, &Node::default());
+            assert_eq!(filters.is_some(), of_routing.is_empty());
+            assert_eq!(of(report), of_routing, "{configuration}");
+            let (_, report) = build::<(Other,)>(&configuration, &Node::default());
+            assert_eq!(of(report), of_other, "{configuration}");
+            // Each filter of a module says what is wrong with its own.
+            let (filters, _) = build::<(Other, routing::Routing)>(&configuration, &Node::default());
+            assert!(filters.is_none() || of_routing.is_empty());
+        }
+    }
 }

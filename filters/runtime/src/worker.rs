@@ -142,9 +142,9 @@ impl<C: Chain> Worker<C> {
                 _ => drop(self.streams.insert(context, stream)),
             }
         }
-        // The period is the time to the next deadline, so each tick sets it anew.
-        self.tick_period = 0;
-        self.set_tick(proxy);
+        // The period is the time to the next deadline, so each tick sets it anew; without one, the ticks end.
+        let period = self.deadlines.next_in(proxy.monotonic());
+        self.set_tick_period(period, proxy);
     }
 
     /// A call-out has ended. The answer can be read now, and only now.
@@ -272,7 +272,13 @@ impl<C: Chain> Worker<C> {
         let period = self.deadlines.next_in(proxy.monotonic());
         // One that ticks earlier than needed is left alone until it does.
         let in_time = self.tick_period != 0 && self.tick_period <= period;
-        if period != self.tick_period && !in_time {
+        if !in_time {
+            self.set_tick_period(period, proxy);
+        }
+    }
+
+    fn set_tick_period(&mut self, period: u32, proxy: &mut dyn Proxy) {
+        if period != self.tick_period {
             self.tick_period = period;
             proxy.set_tick_period(period);
         }
@@ -332,3 +338,6 @@ fn write(proxy: &mut dyn Proxy, map: Map, edits: &Edits, known: Option<&HeaderMa
         }
     });
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,367 @@
+//! The pass over each request, without an Envoy: in front of it stands a proxy that counts its calls, holds the clock,
+//! and panics where a real one would be misused.
+
+mod calls;
+mod sequences;
+mod waits;
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use pointsman_host::{
+    Answer, Filter, GrpcCall, Host, HttpCall, LocalReply, Node, Request, Response, Step, Uses, Wake,
+};
+use pointsman_http::{HeaderMap, Write};
+use pointsman_wire::Cursor;
+
+use super::{Call, Flow, Outcome, Worker};
+use crate::abi::{Buffer, Level, Map, Status};
+use crate::proxy::Proxy;
+
+const ROOT: u32 = 1;
+const MILLISECOND: u64 = 1_000_000;
+
+/// A filter that does what the request's header `x-N` says, word by word: `d5` waits 5 ms, `h` and `g` ask over HTTP and
+/// gRPC, `r` answers with 403, `k` goes on and keeps the stream for the response. Each time that it is called, it adds a
+/// line to the request's header `story`.
+struct Scripted<const N: usize> {
+    generation: u32,
+}
+
+type Filters = (Scripted<0>, Scripted<1>);
+
+fn filters(generation: u32) -> Filters {
+    (Scripted { generation }, Scripted { generation })
+}
+
+#[derive(Default)]
+struct Stream {
+    position: usize,
+    keeps: bool,
+}
+
+impl<const N: usize> Filter for Scripted<N> {
+    const NAME: &'static str = "scripted";
+    const SECTIONS: &'static [&'static str] = &[];
+    const USES: Uses = Uses { response: true, delay: true, http_call: true, grpc_call: true };
+    type Stream = Stream;
+
+    fn configure(_: Cursor<'_>, _: &Node) -> Option<Self> {
+        Some(Self { generation: 0 })
+    }
+
+    fn steers(&self, name: &[u8], _: &HeaderMap) -> bool {
+        name == b"steering"
+    }
+
+    fn on_request(&self, stream: &mut Stream, wake: Wake, request: &mut Request, _: &mut dyn Host) -> Step {
+        let woken = match wake {
+            Wake::Arrived => "arrived".into(),
+            Wake::Delayed => "delayed".into(),
+            Wake::Answered(Answer::Failed) => "failed".into(),
+            Wake::Answered(Answer::Http { headers, body }) => {
+                format!("http {} {}", text(headers.first(b":status").unwrap()), body.len())
+            }
+            Wake::Answered(Answer::Grpc { status, message }) => format!("grpc {status} {}", message.len()),
+        };
+        let line = format!("{}.{N} {woken}", self.generation);
+        request.edits.add(b"story".as_slice().into(), line.into_bytes().into());
+        let script = request.headers().first(format!("x-{N}").as_bytes()).map(text).unwrap_or_default();
+        let Some(word) = script.split_whitespace().nth(stream.position) else { return Step::Continue };
+        stream.position += 1;
+        let (timeout, cluster) = (Duration::from_secs(1), "asked".to_owned());
+        match word.split_at(1) {
+            ("d", time) => Step::Delay(Duration::from_millis(time.parse().unwrap())),
+            ("h", _) => Step::HttpCall(HttpCall { cluster, headers: Vec::new(), body: Vec::new(), timeout }),
+            ("g", _) => Step::GrpcCall(GrpcCall {
+                cluster,
+                service: "s".into(),
+                method: "m".into(),
+                message: Vec::new(),
+                timeout,
+            }),
+            ("r", _) => {
+                Step::Reply(LocalReply { status: 403, headers: Vec::new(), body: Vec::new(), details: "scripted".into() })
+            }
+            ("k", _) => {
+                stream.keeps = true;
+                Step::Continue
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn has_more(&self, stream: &Stream) -> bool {
+        stream.keeps
+    }
+
+    fn on_response(&self, stream: &mut Stream, response: &mut Response, _: &mut dyn Host) {
+        let value = format!("{}.{N} {}", self.generation, stream.keeps);
+        response.edits.add(b"kept".as_slice().into(), value.into_bytes().into());
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// What has become of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// The module is being asked about it, or it waits.
+    Open,
+    /// It was let through.
+    Passed,
+    /// It was answered.
+    Answered(u32),
+}
+
+struct FakeStream {
+    headers: Vec<u8>,
+    state: State,
+    writes: Vec<String>,
+    response_writes: Vec<String>,
+}
+
+/// See the module.
+struct FakeProxy {
+    now: u64,
+    /// How often each call was made.
+    calls: RefCell<BTreeMap<&'static str, usize>>,
+    current: u32,
+    streams: BTreeMap<u32, FakeStream>,
+    /// In milliseconds, and when it is due.
+    tick: (u32, u64),
+    tokens: u32,
+    under_way: Vec<Call>,
+    /// What the proxy refuses.
+    refused: &'static str,
+    /// An answer is there to be read.
+    answer: Option<Vec<u8>>,
+    log: Vec<String>,
+}
+
+impl FakeProxy {
+    fn count(&self, call: &'static str) {
+        *self.calls.borrow_mut().entry(call).or_default() += 1;
+    }
+
+    fn check(&self, call: &'static str) -> Result<(), Status> {
+        self.count(call);
+        if self.refused == call { Err(Status(2)) } else { Ok(()) }
+    }
+
+    fn stream(&mut self) -> &mut FakeStream {
+        let current = self.current;
+        self.streams.get_mut(&current).unwrap_or_else(|| panic!("there is no request {current}"))
+    }
+}
+
+impl Host for FakeProxy {
+    fn monotonic(&self) -> u64 {
+        self.count("clock");
+        self.now
+    }
+
+    fn random(&mut self) -> u64 {
+        0 // no call to the proxy
+    }
+
+    fn property(&self, path: &[&str]) -> Option<Vec<u8>> {
+        self.count("property");
+        (path == ["destination", "port"]).then(|| 80u64.to_le_bytes().to_vec())
+    }
+}
+
+impl Proxy for FakeProxy {
+    fn read_map(&mut self, map: Map) -> Result<Vec<u8>, Status> {
+        self.check("read")?;
+        match map {
+            Map::Request => Ok(self.stream().headers.clone()),
+            Map::CallResponse => Ok(self.answer.clone().expect("an answer is read when there is one")),
+            Map::Response => panic!("nobody looks at the response's headers"),
+        }
+    }
+
+    fn write_map(&mut self, map: Map, write: Write<'_>) -> Result<(), Status> {
+        self.check("write")?;
+        let line = match write {
+            Write::Add(name, value) => format!("+{}={}", text(name), text(value)),
+            Write::Replace(name, value) => format!("{}={}", text(name), text(value)),
+            Write::Remove(name) => format!("-{}", text(name)),
+        };
+        let stream = self.stream();
+        match map {
+            Map::Request => {
+                assert_eq!(stream.state, State::Open, "headers are written while they can be");
+                stream.writes.push(line);
+            }
+            _ => stream.response_writes.push(line),
+        }
+        Ok(())
+    }
+
+    fn read_buffer(&mut self, _: Buffer) -> Result<Vec<u8>, Status> {
+        self.check("buffer")?;
+        assert!(self.answer.is_some(), "an answer is read when there is one");
+        Ok(b"body".to_vec())
+    }
+
+    fn reply(&mut self, reply: &LocalReply) -> Result<(), Status> {
+        self.check("reply")?;
+        let stream = self.stream();
+        assert_eq!(stream.state, State::Open, "a request is answered once, and not after it has gone on");
+        stream.state = State::Answered(reply.status);
+        Ok(())
+    }
+
+    fn resume(&mut self) -> Result<(), Status> {
+        self.check("resume")?;
+        let stream = self.stream();
+        assert_eq!(stream.state, State::Open, "a request is resumed once, and not after it was answered");
+        stream.state = State::Passed;
+        Ok(())
+    }
+
+    fn select(&mut self, context: u32) -> bool {
+        self.count("select");
+        let is_there = context == ROOT || self.streams.contains_key(&context);
+        if is_there {
+            self.current = context;
+        }
+        is_there
+    }
+
+    fn set_tick_period(&mut self, milliseconds: u32) {
+        self.count("tick");
+        self.tick = (milliseconds, self.now.saturating_add(u64::from(milliseconds) * MILLISECOND));
+    }
+
+    fn http_call(&mut self, _: &HttpCall) -> Option<u32> {
+        self.check("http call").ok()?;
+        assert_eq!(self.current, ROOT, "a call-out is the root context's");
+        self.tokens += 1;
+        self.under_way.push(Call::Http(self.tokens));
+        Some(self.tokens)
+    }
+
+    fn grpc_call(&mut self, _: &GrpcCall) -> Option<u32> {
+        self.check("grpc call").ok()?;
+        assert_eq!(self.current, ROOT, "a call-out is the root context's");
+        self.tokens += 1;
+        self.under_way.push(Call::Grpc(self.tokens));
+        Some(self.tokens)
+    }
+
+    fn log(&mut self, _: Level, message: &str) {
+        self.log.push(message.into());
+    }
+}
+
+/// A worker and its proxy.
+struct World<C: crate::Chain> {
+    worker: Worker<C>,
+    proxy: FakeProxy,
+}
+
+impl<C: crate::Chain> World<C> {
+    fn new(filters: C) -> Self {
+        let mut worker = Worker::new(ROOT);
+        worker.configure(filters);
+        let proxy = FakeProxy {
+            now: 1_000_000_007,
+            calls: RefCell::default(),
+            current: ROOT,
+            streams: BTreeMap::new(),
+            tick: (0, 0),
+            tokens: 0,
+            under_way: Vec::new(),
+            refused: "",
+            answer: None,
+            log: Vec::new(),
+        };
+        Self { worker, proxy }
+    }
+
+    /// A request comes.
+    fn arrive(&mut self, context: u32, headers: &[(&str, &str)]) -> Flow {
+        let headers = HeaderMap::serialize(headers);
+        let stream = FakeStream { headers, state: State::Open, writes: Vec::new(), response_writes: Vec::new() };
+        assert!(self.proxy.streams.insert(context, stream).is_none());
+        self.proxy.current = context;
+        let flow = self.worker.on_request(context, &mut self.proxy);
+        self.proxy.current = context;
+        let stream = self.proxy.stream();
+        match (flow, stream.state) {
+            (Flow::Continue, State::Open) => stream.state = State::Passed,
+            (Flow::Continue, state) => panic!("it goes on, and {state:?}"),
+            (Flow::Pause, _) => {}
+        }
+        flow
+    }
+
+    /// Time passes, and the root context ticks as it has asked for, as Envoy does it: again and again.
+    fn advance(&mut self, nanoseconds: u64) {
+        let until = self.proxy.now + nanoseconds;
+        while self.proxy.tick.0 > 0 && self.proxy.tick.1 <= until {
+            let (period, due) = self.proxy.tick;
+            self.proxy.now = due;
+            self.proxy.tick.1 = due + u64::from(period) * MILLISECOND;
+            self.proxy.current = ROOT;
+            self.worker.on_tick(&mut self.proxy);
+        }
+        self.proxy.now = until;
+    }
+
+    /// A call-out ends.
+    fn answer(&mut self, call: Call, answered: bool) {
+        self.proxy.under_way.retain(|other| *other != call);
+        self.proxy.current = ROOT;
+        self.proxy.answer = answered.then(|| HeaderMap::serialize(&[(":status", "200")]));
+        let outcome = match call {
+            Call::Http(_) => Outcome::Http { answered },
+            Call::Grpc(_) => Outcome::Grpc { status: if answered { 0 } else { 14 } },
+        };
+        self.worker.on_answer(call, outcome, &mut self.proxy);
+        self.proxy.answer = None;
+    }
+
+    fn respond(&mut self, context: u32) {
+        self.proxy.current = context;
+        self.worker.on_response(context, &mut self.proxy);
+    }
+
+    /// The request ends; no call about it is possible any more. Says what had become of it.
+    fn end(&mut self, context: u32) -> State {
+        let stream = self.proxy.streams.remove(&context).unwrap();
+        self.proxy.current = context;
+        self.worker.on_end(context, &mut self.proxy);
+        stream.state
+    }
+
+    fn state(&self, context: u32) -> State {
+        self.proxy.streams[&context].state
+    }
+
+    /// What the scripted filters have told of it.
+    fn story(&self, context: u32) -> String {
+        let lines = self.proxy.streams[&context].writes.iter().filter_map(|line| line.strip_prefix("+story="));
+        lines.collect::<Vec<_>>().join(", ")
+    }
+
+    /// The calls since the last time, as `2 read, 1 write`.
+    fn calls(&mut self) -> String {
+        let calls = std::mem::take(&mut *self.proxy.calls.borrow_mut());
+        calls.iter().map(|(call, count)| format!("{count} {call}")).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Nothing is kept about any request.
+    #[track_caller]
+    fn assert_empty(&self) {
+        assert_eq!(self.worker.streams.len(), 0, "streams");
+        assert_eq!(self.worker.calls.len(), 0, "calls");
+        assert_eq!(self.worker.deadlines.next_in(0), 0, "deadlines");
+        assert_eq!(self.proxy.tick.0, 0, "nobody waits, and it ticks");
+    }
+}
