@@ -15,6 +15,7 @@ pub fn routed() -> Value {
         "route": {
             "cluster_header": "x-pointsman-cluster",
             "timeout": "0s",
+            "max_grpc_timeout": "0s",
             "request_mirror_policies": mirrors,
             "retry_policy": {
                 "retry_on": "connect-failure,refused-stream,unavailable,cancelled,retriable-status-codes",
@@ -38,7 +39,7 @@ pub fn routed_with_own_retries() -> Value {
         ["x-pointsman-cluster", "x-pointsman-policy"].map(|name| json!({"name": name, "present_match": true}));
     merge(
         &mut route,
-        json!({"name": "pointsman-policy", "match": {"headers": headers}, "route": {"retry_policy": null}}),
+        json!({"name": "pointsman-policy", "match": {"headers": headers}, "route": {"retry_policy": {"retry_on": null}}}),
     );
     route
 }

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use pointsman_host::Node;
 
-use crate::action::Told;
+use crate::target::Told;
 use crate::config::{By, ClusterOverride, Destination, Destinations, Part, Template};
 
 /// The header that the example's routes name after `cluster_header`.
@@ -40,6 +40,11 @@ impl Clusters {
         }
     }
 
+    /// Whether Envoy is told by `:authority`.
+    pub fn by_authority(&self) -> bool {
+        self.by_authority
+    }
+
     /// What Envoy is told about that destination of a VirtualService in that namespace. `rewritten`: whether the rule
     /// rewrites the host itself.
     pub fn told(
@@ -59,7 +64,8 @@ impl Clusters {
         }
     }
 
-    fn name(&self, destination: &Destination, namespace: Option<&str>) -> Result<String, &'static str> {
+    /// The name of its cluster.
+    pub fn name(&self, destination: &Destination, namespace: Option<&str>) -> Result<String, &'static str> {
         let port = destination.port.as_ref().map(|port| port.number);
         let is_it = |known: &&ClusterOverride| {
             known.host == destination.host

@@ -7,6 +7,7 @@ use pointsman_http::Pattern;
 use pointsman_wire::{Cursor, Decode, message};
 
 use super::headers::check_name;
+use crate::claims;
 use super::route::check_port;
 
 message! {
@@ -47,17 +48,12 @@ message! {
 
 fn check_match(this: &HttpMatchRequest, at: Cursor<'_>) -> Option<()> {
     let before = at.errors();
-    for (field, condition) in [
-        ("scheme", &this.scheme),
-        ("method", &this.method),
-        ("authority", &this.authority),
-    ] {
-        at.field(field, |at| check_value(condition.as_ref(), at));
+    for (field, condition) in [("scheme", &this.scheme), ("method", &this.method), ("authority", &this.authority)] {
+        at.field(field, |at| condition.as_ref().map_or(Some(()), |condition| check_prefix(condition, at)));
     }
-    at.field("uri", |at| match &this.uri {
-        Some(StringCondition::Anything) => at.error::<()>("needs one of exact, prefix and regex"),
-        _ => None,
-    });
+    if matches!(this.uri, Some(StringCondition::Anything)) {
+        at.field("uri", |at| at.warning("has no effect: none of exact, prefix and regex is set"));
+    }
     for (field, conditions) in [("headers", &this.headers), ("withoutHeaders", &this.without_headers)] {
         at.field(field, |at| {
             for (name, condition) in conditions {
@@ -82,8 +78,11 @@ fn check_match(this: &HttpMatchRequest, at: Cursor<'_>) -> Option<()> {
 }
 
 fn check_header(name: &str, condition: &StringCondition, at: Cursor<'_>) -> Option<()> {
-    if name.starts_with("@request.auth.") {
-        return at.error("matches on JWT claims are not in this version yet");
+    if name.starts_with('@') {
+        return match claims::path(name) {
+            Some(_) => check_prefix(condition, at),
+            None => at.error("is neither a header's name nor a claim's: `@request.auth.claims.NAME` or `…[NAME][NAME]`"),
+        };
     }
     if ["uri", "scheme", "method", "authority"].contains(&name) {
         at.warning(format_args!(
@@ -92,14 +91,6 @@ fn check_header(name: &str, condition: &StringCondition, at: Cursor<'_>) -> Opti
     }
     check_name(at, name.strip_prefix(':').unwrap_or(name))?;
     check_prefix(condition, at)
-}
-
-fn check_value(condition: Option<&StringCondition>, at: Cursor<'_>) -> Option<()> {
-    match condition {
-        None => Some(()),
-        Some(StringCondition::Anything) => at.error("needs one of exact, prefix and regex"),
-        Some(condition) => check_prefix(condition, at),
-    }
 }
 
 /// Envoy refuses an empty prefix everywhere but in a path.
