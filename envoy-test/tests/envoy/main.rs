@@ -5,11 +5,12 @@
 
 mod harness;
 mod policies;
+mod steering;
 mod waits;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let tests = [harness::tests(), policies::tests(), waits::tests()];
+    let tests = [harness::tests(), policies::tests(), steering::tests(), waits::tests()];
     envoy_test::run(tests.concat())
 }

@@ -71,7 +71,7 @@ impl Edits {
     }
 
     /// The first line of that name when the edits have been made to that map.
-    pub fn first<'a>(&'a self, name: &'a [u8], map: &'a HeaderMap) -> Option<&'a [u8]> {
+    pub fn first<'a>(&'a self, name: &[u8], map: &'a HeaderMap) -> Option<&'a [u8]> {
         let mut first = map.first(name);
         for edit in self.list.iter().filter(|edit| *edit.name == *name) {
             first = match &edit.change {

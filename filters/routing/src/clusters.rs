@@ -2,10 +2,10 @@
 
 use std::rc::Rc;
 
-use pointsman_host::Node;
+use pointsman_host::{Node, Proxy};
 
+use crate::config::{By, ClusterOverride, Destination, Destinations, Part, Template, bracketed};
 use crate::target::Told;
-use crate::config::{By, ClusterOverride, Destination, Destinations, Part, Template};
 
 /// The header that the example's routes name after `cluster_header`.
 const CLUSTER_HEADER: &[u8] = b"x-pointsman-cluster";
@@ -20,6 +20,8 @@ pub(crate) struct Clusters {
     overrides: Vec<ClusterOverride>,
     /// Inside Istio, what a short host is completed with: the proxy's namespace, and the domain.
     qualify: Option<(String, String)>,
+    /// In a sidecar: the namespace of its workload.
+    namespace_of_clients: Option<String>,
 }
 
 impl Clusters {
@@ -37,6 +39,7 @@ impl Clusters {
             default_port,
             overrides,
             qualify,
+            namespace_of_clients: (node.proxy == Proxy::Sidecar).then(|| node.namespace.clone()),
         }
     }
 
@@ -83,7 +86,11 @@ impl Clusters {
                     "has a subset, which no host can tell: use `destinations.header` instead of `by: authority`",
                 );
             }
-            return Ok(port.map_or(host.clone(), |port| format!("{host}:{port}")));
+            let host = bracketed(host);
+            return Ok(match port {
+                Some(port) => format!("{host}:{port}"),
+                None => host,
+            });
         }
         let Some(template) = &self.template else {
             let dash = if destination.subset.is_empty() { "" } else { "-" };
@@ -113,10 +120,23 @@ impl Clusters {
     /// Inside Istio a host without a dot is a service of the VirtualService's namespace.
     pub fn qualified(&self, host: &str, namespace: Option<&str>) -> String {
         match &self.qualify {
-            Some((own, domain)) if !host.contains('.') && !host.contains('*') => {
+            Some((own, domain)) if !host.contains(['.', '*', ':']) => {
                 format!("{host}.{}.svc.{domain}", namespace.unwrap_or(own))
             }
             _ => host.to_owned(),
         }
+    }
+
+    /// What clients call a host. Those of a sidecar are pods, whose DNS lets them shorten a service's name.
+    pub fn names(&self, host: &str, namespace: Option<&str>) -> Vec<String> {
+        let full = self.qualified(host, namespace);
+        let mut names = vec![full.clone()];
+        if let (Some(own), Some((service, _))) = (&self.namespace_of_clients, full.split_once(".svc."))
+            && !full.contains('*')
+        {
+            names.extend([service.to_owned(), format!("{service}.svc"), format!("{full}.")]);
+            names.extend(service.strip_suffix(own).and_then(|name| name.strip_suffix('.')).map(str::to_owned));
+        }
+        names
     }
 }

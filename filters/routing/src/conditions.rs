@@ -78,8 +78,7 @@ impl Conditions {
         match ClaimCondition::new(name, &matcher, without) {
             Some(claim) => self.claims.push(claim),
             None => {
-                let name = name.to_ascii_lowercase().into_bytes().into();
-                self.headers.push(HeaderCondition { name, matcher, without });
+                self.headers.push(HeaderCondition { name: header_name(name), matcher, without });
             }
         }
     }
@@ -119,6 +118,14 @@ impl Conditions {
         // Last, because a claim has to be asked for.
         let failed = self.claims.iter().find(|condition| !condition.holds(view.host))?;
         Some(Failure::header(failed.key(), failed.without))
+    }
+}
+
+/// As the header map has it, where the host is `:authority`.
+fn header_name(name: &str) -> Box<[u8]> {
+    match name.to_ascii_lowercase() {
+        host if host == "host" => b":authority".as_slice().into(),
+        name => name.into_bytes().into(),
     }
 }
 

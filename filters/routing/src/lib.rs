@@ -4,6 +4,7 @@
 //! reads (`cluster_header`). What that route could not do, is done here.
 
 mod action;
+mod address;
 mod claims;
 mod clusters;
 mod conditions;
@@ -23,7 +24,6 @@ mod sticky;
 mod table;
 mod target;
 
-use std::borrow::Cow;
 use std::rc::Rc;
 
 use pointsman_host::{Filter, Host, LocalReply, Node, Request, Response, Step, Uses, Wake};
@@ -34,7 +34,7 @@ use action::Action;
 use clusters::Clusters;
 use conditions::{Failure, View};
 use config::{Debug, Destinations, TrustRouterHeaders};
-use format::Scope;
+use format::ResponseScope;
 use gateways::Gateway;
 use operations::Operations;
 use router_headers::RouterHeaders;
@@ -157,12 +157,10 @@ impl Filter for Routing {
 
     fn on_response(&self, stream: &mut Stream, request: &Request, response: &mut Response, host: &mut dyn Host) {
         if let Some(operations) = stream.decided.as_ref().and_then(Decided::operations) {
-            let headers = if operations.are_formatted() { host.response_headers() } else { None };
-            let host: &dyn Host = host;
-            operations.apply(&mut response.edits, |format, _| {
-                // As it was sent to the destination: rewritten.
-                let sent = |name: &[u8]| request.edits.first(name, request.headers()).map(|v| Cow::Owned(v.to_vec()));
-                format.evaluate(&Scope { request: &sent, response: headers.as_ref(), host }).into()
+            let headers = if operations.read_response() { host.response_headers() } else { None };
+            let headers = &headers.unwrap_or_default();
+            operations.apply(&mut response.edits, |format, edits| {
+                format.evaluate(&ResponseScope { request, headers, edits, host: &*host }).into()
             });
         }
         response.edits.extend(&stream.response);
@@ -241,3 +239,6 @@ fn no_rule_matched(rules: &Rules) -> LocalReply {
         details: format!("pointsman_no_rule_matched{{{virtual_service}}}"),
     }
 }
+
+#[cfg(test)]
+mod tests;

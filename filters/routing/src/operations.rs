@@ -65,9 +65,12 @@ impl Operations {
         matches!(self, Self::Fixed(edits) if edits.is_empty())
     }
 
-    /// Whether some value has to be computed.
-    pub fn are_formatted(&self) -> bool {
-        matches!(self, Self::Formatted(_))
+    /// Whether some value comes from the response's headers.
+    pub fn read_response(&self) -> bool {
+        match self {
+            Self::Fixed(_) => false,
+            Self::Formatted(levels) => levels.iter().flat_map(|level| &level.put).any(|put| put.value.reads_response()),
+        }
     }
 
     /// Adds them to the edits. `evaluate` computes a value, when those edits have been made.

@@ -80,11 +80,7 @@ impl Service {
                 .filter(|(_, entry)| is_ours(entry, gateway, namespace, node))
                 .for_each(|entry| push(Some(entry)));
         }
-        let hosts = resource
-            .spec
-            .hosts
-            .iter()
-            .map(|host| clusters.qualified(host.as_str(), namespace))
+        let hosts = resource.spec.hosts.iter().flat_map(|host| clusters.names(host.as_str(), namespace))
             .collect();
         Self { hosts, rules }
     }

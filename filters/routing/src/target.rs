@@ -1,14 +1,13 @@
 //! A destination of a rule, with all that is done to a request that goes there.
 
-use std::borrow::Cow;
 use std::rc::Rc;
 use std::time::Duration;
 
 use pointsman_host::{Host, Request};
 use pointsman_http::Edits;
 
-use crate::config::{Headers, HeaderOperations, HttpRoute, HttpRouteDestination, is_host};
-use crate::format::Scope;
+use crate::config::{HeaderOperations, HeaderValue, Headers, HttpRoute, HttpRouteDestination, is_host};
+use crate::format::RequestScope;
 use crate::operations::Operations;
 use crate::paths::{Matched, PathRewrite};
 use crate::router_policy::{self, Mirror};
@@ -78,10 +77,8 @@ impl Target {
     /// host, then the path.
     pub fn apply(&self, request: &mut Request, matched: Matched, host: &mut dyn Host) {
         let (headers, edits) = request.parts();
-        self.request.apply(edits, |format, edits| {
-            let request = |name: &[u8]| edits.first(name, headers).map(|value| Cow::Owned(value.to_vec()));
-            format.evaluate(&Scope { request: &request, response: None, host }).into()
-        });
+        self.request
+            .apply(edits, |format, edits| format.evaluate(&RequestScope { headers, edits, host: &*host }).into());
         if let Some(authority) = &self.authority {
             edits.set(ORIGINAL_HOST.into(), headers.authority().into());
             edits.set(AUTHORITY.into(), authority.clone());
@@ -110,8 +107,10 @@ pub(crate) fn response(headers: Option<&Headers>) -> Option<&HeaderOperations> {
 }
 
 /// The route's `set`, then its `add`, then the destination's: the host is rewritten by the first of them that names it.
+/// An empty value is none.
 fn host_operation<'a>(route: Option<&'a HeaderOperations>, own: Option<&'a HeaderOperations>) -> Option<&'a str> {
     let mut levels = [route, own].into_iter().flatten().flat_map(|level| [&level.set, &level.add]);
-    let (_, value) = levels.find_map(|values| values.iter().find(|(name, _)| is_host(name)))?;
+    let rewrites = |(name, value): &(&String, &HeaderValue)| is_host(name) && !value.written.is_empty();
+    let (_, value) = levels.find_map(|values| values.iter().find(rewrites))?;
     Some(&value.written)
 }

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use pointsman_host::{Host, Node};
+use pointsman_http::HeaderMap;
 use pointsman_wire::{Cursor, Path, Report, Value};
 use prost::Message;
 
@@ -117,27 +118,23 @@ pub(crate) fn node(host: &dyn Host) -> Node {
     if let Some(namespace) = text(&["xds", "node", "metadata", "NAMESPACE"]).filter(|name| !name.is_empty()) {
         node.namespace = namespace;
     }
-    let labels = host
-        .property(&["xds", "node", "metadata", "LABELS"])
-        .unwrap_or_default();
-    node.labels = string_fields(&labels);
+    let labels = host.property(&["xds", "node", "metadata", "LABELS"]);
+    node.labels = pairs(labels.unwrap_or_default());
     node
 }
 
-/// Envoy gives a metadata object as a serialized Struct.
-fn string_fields(bytes: &[u8]) -> BTreeMap<String, String> {
-    let Ok(message) = prost_types::Struct::decode(bytes) else {
-        return BTreeMap::new();
-    };
-    let text = |(name, field): (String, prost_types::Value)| match field.kind {
-        Some(prost_types::value::Kind::StringValue(text)) => Some((name, text)),
-        _ => None,
-    };
-    message.fields.into_iter().filter_map(text).collect()
+/// Envoy gives an object of the metadata in the form of a header map; what was text in it is text.
+fn pairs(bytes: Vec<u8>) -> BTreeMap<String, String> {
+    let map = HeaderMap::parse(bytes).unwrap_or_default();
+    let text = |part: &[u8]| String::from_utf8(part.to_vec()).ok();
+    map.iter()
+        .filter_map(|(name, value)| Some((text(name)?, text(value)?)))
+        .collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use pointsman_host::{FakeHost, Proxy};
     use serde_json::json;
 
     use super::*;
@@ -183,10 +180,36 @@ mod tests {
         assert_eq!(parse(b"").unwrap(), json!({}));
     }
 
+    #[test]
+    fn the_node_is_read_as_envoy_gives_it() {
+        let mut host = FakeHost::default();
+        let labels: [(&str, &[u8]); 3] = [("app", b"edge"), ("empty", b""), ("number", b"\0\0\0\0\0\0\xf0?")];
+        for (path, value) in [
+            ("id", b"sidecar~1.2.3.4~web.shop~shop.svc.my.org".to_vec()),
+            ("metadata.NAMESPACE", b"other".to_vec()),
+            ("metadata.LABELS", HeaderMap::serialize(&labels)),
+        ] {
+            host.properties.insert(format!("xds.node.{path}"), value);
+        }
+        let found = node(&host);
+        assert_eq!(
+            (found.proxy, found.namespace.as_str(), found.domain.as_str()),
+            (Proxy::Sidecar, "other", "my.org")
+        );
+        let labels: Vec<_> = found.labels.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        assert_eq!(labels, [("app", "edge"), ("empty", "")]);
+
+        host.properties.insert("xds.node.metadata.LABELS".into(), b"no map".to_vec());
+        host.properties.remove("xds.node.metadata.NAMESPACE");
+        let found = node(&host);
+        assert_eq!((found.namespace.as_str(), found.labels.len()), ("shop", 0));
+        assert_eq!(node(&FakeHost::default()), Node::default());
+    }
+
     /// A Struct whose second byte, a length, is `{`.
     #[test]
     fn a_struct_that_looks_like_json() {
-        let configuration = json!({"a": "x".repeat(114)});
+        let configuration = json!({"a": "x".repeat(116)});
         let bytes = serialized(&configuration);
         assert_eq!(&bytes[..2], b"\n{");
         assert_eq!(parse(&bytes).unwrap(), configuration);

@@ -8,10 +8,14 @@
 //! ```
 
 use std::fs;
-use std::path::PathBuf;
 use std::process::Command;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
+
+use crate::one_worker;
+use crate::table::Row;
+use crate::variants::Upstreams;
 
 const FLAGS: [&str; 8] = [
     "--tool=callgrind",
@@ -26,7 +30,14 @@ const FLAGS: [&str; 8] = [
     "--instr-atstart=no",
 ];
 
-/// Valgrind around one Envoy.
+/// Requests before anything is counted: by then V8 has compiled what it wants to.
+const WARM_UP: usize = 1000;
+/// Requests before the first count, so that the simulated caches hold what they will.
+const SETTLE: usize = 100;
+const REQUESTS: usize = 200;
+const ROUNDS: usize = 3;
+
+/// Valgrind around one Envoy after the other.
 pub struct Callgrind {
     folder: tempfile::TempDir,
 }
@@ -46,25 +57,52 @@ impl Callgrind {
         })
     }
 
+    /// Takes the samples of all rows that are not wrong, each in an Envoy of its own: V8 reserves 10 GB of addresses a
+    /// VM, and valgrind has room for a dozen of them.
+    pub async fn count(&self, rows: &mut [Row]) -> Result<()> {
+        for row in rows.iter_mut().filter(|row| row.wrong.is_none()) {
+            eprintln!("counting cycles: {}", row.variant.name);
+            if let Err(error) = self.count_one(row).await {
+                row.wrong = Some(format!("{error:#}"));
+            }
+        }
+        Ok(())
+    }
+
+    async fn count_one(&self, row: &mut Row) -> Result<()> {
+        // Valgrind is slow, and more so on a busy machine.
+        let envoy = one_worker()
+            .launcher(self.launcher())
+            .patience(Duration::from_secs(300))
+            .start()
+            .await?;
+        let _upstreams = Upstreams::start(&envoy).await?;
+        let mut variant = row.variant.start(&envoy, 1).await?;
+        variant
+            .send(std::env::var("WARM").map_or(WARM_UP, |w| w.parse().unwrap()))
+            .await?;
+        self.tell(envoy.pid(), &["instrumentation", "on"])?;
+        variant.send(SETTLE).await?;
+        for _ in 0..ROUNDS {
+            self.tell(envoy.pid(), &["zero"])?;
+            variant.send(REQUESTS).await?;
+            row.cycles.push(self.dump(envoy.pid())? / REQUESTS as f64);
+        }
+        Ok(())
+    }
+
     /// The command that Envoy's is appended to.
-    pub fn launcher(&self) -> Vec<String> {
-        let out = format!("--callgrind-out-file={}", self.dumps().display());
+    fn launcher(&self) -> Vec<String> {
+        let out = format!(
+            "--callgrind-out-file={}",
+            self.folder.path().join("callgrind.out").display()
+        );
         let own = ["valgrind".to_owned(), out, self.pipes()];
         own.into_iter().chain(FLAGS.map(str::to_owned)).collect()
     }
 
-    /// Starts to count, in a process that has run without until now.
-    pub fn start_counting(&self, pid: u32) -> Result<()> {
-        self.tell(pid, &["instrumentation", "on"])
-    }
-
-    /// Forgets what has been counted.
-    pub fn zero(&self, pid: u32) -> Result<()> {
-        self.tell(pid, &["zero"])
-    }
-
-    /// The estimated cycles since the last [`zero`](Self::zero) or [`take`](Self::take).
-    pub fn take(&self, pid: u32) -> Result<f64> {
+    /// The estimated cycles since the last zero.
+    fn dump(&self, pid: u32) -> Result<f64> {
         self.tell(pid, &["dump"])?;
         let mut dumps = fs::read_dir(self.folder.path())?
             .map(|entry| Ok(entry?.path()))
@@ -92,10 +130,6 @@ impl Callgrind {
             );
         }
         Ok(())
-    }
-
-    fn dumps(&self) -> PathBuf {
-        self.folder.path().join("callgrind.out")
     }
 
     fn pipes(&self) -> String {

@@ -1,6 +1,6 @@
 //! What was measured, as one table.
 
-use crate::variants::{NOTHING, UNIT};
+use crate::variants::{NOTHING, UNIT, Variant};
 
 /// Many measurements of the same thing.
 #[derive(Debug, Clone, Default)]
@@ -21,8 +21,7 @@ impl Samples {
 
 /// One row, in the order of the table.
 pub struct Row {
-    pub name: &'static str,
-    pub floor: Option<&'static str>,
+    pub variant: Variant,
     pub cycles: Samples,
     pub nanoseconds: Samples,
     /// Why it has no result.
@@ -30,14 +29,18 @@ pub struct Row {
 }
 
 impl Row {
-    pub fn new(name: &'static str, floor: Option<&'static str>) -> Self {
+    pub fn new(variant: Variant) -> Self {
         Self {
-            name,
-            floor,
+            variant,
             cycles: Samples::default(),
             nanoseconds: Samples::default(),
             wrong: None,
         }
+    }
+
+    /// Whether others are counted by it.
+    pub fn is_a_measure(&self) -> bool {
+        [NOTHING, UNIT].contains(&self.variant.name)
     }
 }
 
@@ -68,23 +71,25 @@ impl Measure {
     }
 
     fn above_nothing(&self, rows: &[Row], row: &Row) -> Option<f64> {
-        let nothing = rows.iter().find(|row| row.name == NOTHING)?;
+        let nothing = rows.iter().find(|row| row.variant.name == NOTHING)?;
         Some(self.raw(row)? - self.raw(nothing)?)
     }
 
     fn units(&self, rows: &[Row], row: &Row) -> Option<f64> {
-        let unit = rows.iter().find(|row| row.name == UNIT)?;
+        let unit = rows.iter().find(|row| row.variant.name == UNIT)?;
         Some(self.above_nothing(rows, row)? / self.above_nothing(rows, unit)?)
     }
 
     fn above_floor(&self, rows: &[Row], row: &Row) -> Option<f64> {
-        let floor = rows.iter().find(|other| Some(other.name) == row.floor)?;
+        let floor = rows
+            .iter()
+            .find(|other| Some(other.variant.name) == row.variant.floor)?;
         Some(self.units(rows, row)? / self.units(rows, floor)?)
     }
 
     /// How far apart the samples are, in units.
     fn spread(&self, rows: &[Row], row: &Row) -> Option<f64> {
-        let unit = rows.iter().find(|row| row.name == UNIT)?;
+        let unit = rows.iter().find(|row| row.variant.name == UNIT)?;
         let samples = (self.of)(row);
         let (low, high) = (
             samples.percentile(self.share - 0.2)?,
@@ -97,7 +102,7 @@ impl Measure {
 pub fn print(rows: &[Row]) {
     println!("Envoy's cost of one request. 1 unit: what a no-op filter of the SDK adds to an Envoy without filters.");
     println!("× floor: the ratio to the bare module that makes the same host calls.\n");
-    print!("{:<36}", "");
+    print!("{:<40}", "");
     for measure in MEASURES {
         print!(
             "{:>9} {:>7} {:>7} {:>7} {:>7}",
@@ -106,7 +111,7 @@ pub fn print(rows: &[Row]) {
     }
     println!();
     for row in rows {
-        print!("{:<36}", row.name);
+        print!("{:<40}", row.variant.name);
         match &row.wrong {
             Some(why) => println!("  WRONG: {}", why.lines().next().unwrap_or("")),
             None => {

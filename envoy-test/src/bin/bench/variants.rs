@@ -1,7 +1,9 @@
 //! What is measured against what.
 
-use anyhow::{Context as _, Result, bail};
-use envoy_test::{Connection, Envoy, Listener, ListenerConfig, Reply, Request, Upstream, module, routes, test_module};
+use anyhow::{Context as _, Result, anyhow, bail};
+use envoy_test::{
+    Connection, Envoy, Listener, ListenerConfig, Reply, Request, Upstream, UpstreamConfig, module, routes, test_module,
+};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
@@ -10,24 +12,27 @@ const RULES: usize = 20;
 /// The host that the requests ask for.
 const HOST: &str = "reviews.example.com";
 
-/// The services behind Envoy. Each answers with its name alone, so that all answers cost the same.
+/// Where a request goes that no rule concerns.
+const USER: &str = "user";
+/// Where the last rule sends it.
+const CHOSEN: &str = "chosen";
+
+/// The services behind Envoy.
 pub struct Upstreams {
-    /// Where a request goes that no rule concerns.
-    user: Upstream,
-    /// Where the last rule sends it.
-    chosen: Upstream,
+    _running: [Upstream; 2],
 }
 
 impl Upstreams {
+    /// Each answers with its name alone, so that all answers cost the same.
     pub async fn start(envoy: &Envoy) -> Result<Self> {
-        let started = Self {
-            user: envoy.upstream("user").await?,
-            chosen: envoy.upstream("chosen").await?,
+        let start = async |name: &str| -> Result<Upstream> {
+            let upstream = envoy.add_upstream(UpstreamConfig::new(name).exact_name()).await?;
+            upstream.script([Reply::status(200).body(name.to_owned())]);
+            Ok(upstream)
         };
-        for upstream in [&started.user, &started.chosen] {
-            upstream.script([Reply::status(200).body(upstream.name().to_owned())]);
-        }
-        Ok(started)
+        Ok(Self {
+            _running: [start(USER).await?, start(CHOSEN).await?],
+        })
     }
 }
 
@@ -39,6 +44,8 @@ pub struct Variant {
     config: Result<ListenerConfig>,
     /// Whether it shall choose the upstream, or leave the request alone.
     chooses: bool,
+    /// The client names the cluster: what the route costs that goes with the filter.
+    named: bool,
 }
 
 /// The row that the others' costs are counted above.
@@ -46,22 +53,23 @@ pub const NOTHING: &str = "no filter";
 /// The row whose cost is the unit.
 pub const UNIT: &str = "no-op, SDK";
 
-pub fn variants(upstreams: &Upstreams) -> Vec<Variant> {
-    let (user, chosen) = (upstreams.user.name(), upstreams.chosen.name());
+/// All of them, in the order of the table.
+pub fn all() -> Vec<Variant> {
     let plain = || {
         ListenerConfig::new()
-            .routes([routes::routed(), routes::catch_all(user)])
+            .routes([routes::routed(), routes::catch_all(USER)])
             // The same for all, so it would only blur the differences.
             .manager(json!({"access_log": null}))
     };
     let test = |module: &str, policy: &str| Ok(plain().module(test_module(module)?).policy(policy));
-    let bare = |module: &str, calls: &str| test(module, &format!("{calls} cluster={chosen}"));
+    let bare = |module: &str, calls: &str| test(module, &format!("{calls} cluster={CHOSEN}"));
     let ours = |policy: Value| Ok(plain().module(module("pointsman-routing")?).policy(policy));
     let row = |name, config| Variant {
         name,
         floor: None,
         config,
         chooses: false,
+        named: false,
     };
 
     vec![
@@ -78,17 +86,10 @@ pub fn variants(upstreams: &Upstreams) -> Vec<Variant> {
             bare("bare-responses", "reads=1 writes=1"),
         )
         .chooses(),
-        row(
-            "Envoy's own routes: last of 20",
-            Ok(plain().routes(own_routes(user, chosen))),
-        )
-        .chooses(),
-        row(
-            "routing: no policy for the host",
-            ours(policy("other.example.com", user, chosen)),
-        )
-        .above("bare, responses too: read"),
-        row("routing: last of 20 rules", ours(policy(HOST, user, chosen)))
+        row("no filter, the client names the cluster", Ok(plain())).named(),
+        row("Envoy's own routes: last of 20", Ok(plain().routes(own_routes()))).chooses(),
+        row("routing: no policy for the host", ours(policy("other.example.com"))).above("bare, responses too: read"),
+        row("routing: last of 20 rules", ours(policy(HOST)))
             .above("bare, responses too: read, 1 write")
             .chooses(),
     ]
@@ -100,30 +101,34 @@ impl Variant {
         self
     }
 
+    fn named(mut self) -> Self {
+        self.named = true;
+        self.chooses()
+    }
+
     fn above(mut self, floor: &'static str) -> Self {
         self.floor = Some(floor);
         self
     }
 
     /// Brings it up, with so many connections, and sees that it answers rightly.
-    pub async fn start(self, envoy: &Envoy, upstreams: &Upstreams, connections: usize) -> Result<Running> {
-        let expected = if self.chooses {
-            &upstreams.chosen
-        } else {
-            &upstreams.user
-        };
-        let listener = envoy.add_listener(self.config?).await?;
-        let mut open = Vec::new();
-        for _ in 0..connections {
-            open.push(listener.connect().await?);
+    pub async fn start(&self, envoy: &Envoy, connections: usize) -> Result<Running> {
+        let config = self.config.as_ref().map_err(|error| anyhow!("{error:#}"))?;
+        let listener = envoy.add_listener(config.clone()).await?;
+        let mut request = request(&listener);
+        if self.named {
+            request = request.header("x-pointsman-cluster", CHOSEN);
         }
-        let expected = expected.name().to_owned();
+        let expected = if self.chooses { CHOSEN } else { USER };
         let mut running = Running {
-            request: request(&listener),
+            request,
             expected,
-            connections: open,
-            _listener: listener,
+            connections: Vec::new(),
+            listener,
         };
+        for _ in 0..connections {
+            running.connections.push(running.listener.connect().await?);
+        }
         running.send(connections).await?;
         Ok(running)
     }
@@ -132,9 +137,9 @@ impl Variant {
 /// A variant that serves.
 pub struct Running {
     request: Request,
-    expected: String,
+    expected: &'static str,
     connections: Vec<Connection>,
-    _listener: Listener,
+    listener: Listener,
 }
 
 impl Running {
@@ -143,7 +148,7 @@ impl Running {
         let each = requests / self.connections.len();
         let mut tasks = JoinSet::new();
         for mut connection in self.connections.drain(..) {
-            let (request, expected) = (self.request.clone(), self.expected.clone());
+            let (request, expected) = (self.request.clone(), self.expected);
             tasks.spawn(async move {
                 for _ in 0..each {
                     let answer = connection.send(request.clone()).await.context("no answer")?;
@@ -183,31 +188,31 @@ fn end_user(rule: usize) -> String {
 }
 
 /// Only the last rule is right: one that takes another is found out.
-fn destination<'a>(rule: usize, user: &'a str, chosen: &'a str) -> &'a str {
-    if rule + 1 == RULES { chosen } else { user }
+fn destination(rule: usize) -> &'static str {
+    if rule + 1 == RULES { CHOSEN } else { USER }
 }
 
-fn policy(host: &str, user: &str, chosen: &str) -> Value {
+fn policy(host: &str) -> Value {
     let rule = |rule| {
         json!({
             "match": [{"headers": {"end-user": {"exact": end_user(rule)}}}],
-            "route": [{"destination": {"host": destination(rule, user, chosen)}}],
+            "route": [{"destination": {"host": destination(rule)}}],
         })
     };
     json!({"virtualServices": [{"hosts": [host], "http": (0..RULES).map(rule).collect::<Vec<_>>()}]})
 }
 
 /// The same rules as routes of Envoy, each with what ours has besides.
-fn own_routes(user: &str, chosen: &str) -> Vec<Value> {
+fn own_routes() -> Vec<Value> {
     let rule = |rule| {
         let mut route = routes::routed();
         route["name"] = json!(format!("rule-{rule}"));
         route["match"]["headers"] = json!([{"name": "end-user", "string_match": {"exact": end_user(rule)}}]);
         if let Some(action) = route["route"].as_object_mut() {
             action.remove("cluster_header");
-            action.insert("cluster".to_owned(), json!(destination(rule, user, chosen)));
+            action.insert("cluster".to_owned(), json!(destination(rule)));
         }
         route
     };
-    (0..RULES).map(rule).chain([routes::catch_all(user)]).collect()
+    (0..RULES).map(rule).chain([routes::catch_all(USER)]).collect()
 }

@@ -18,6 +18,7 @@ pub const EXPLAIN: &str = "x-pointsman-explain";
 const LISTENER: &str = "/static_resources/listeners/0/address/socket_address";
 const POLICY: &str = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/http_filters/0\
                       /config_discovery/config_source/path_config_source";
+const ADMIN: &str = "/admin/address/socket_address";
 const CLUSTERS: &str = "/static_resources/clusters";
 const ENDPOINT: &str = "/load_assignment/endpoints/0/lb_endpoints/0/endpoint/address/socket_address";
 
@@ -38,28 +39,15 @@ impl FrontProxy {
         let mut config: Value = serde_yaml_ng::from_str(&text).context("examples/front-proxy/envoy.yaml")?;
         if ports_as_written {
             check_free(part(&mut config, LISTENER)?)?;
-            check_free(part(&mut config, "/admin/address/socket_address")?)?;
+            check_free(part(&mut config, ADMIN)?)?;
+        } else {
+            part(&mut config, LISTENER)?["port_value"] = json!(0);
+            part(&mut config, ADMIN)?["port_value"] = json!(0);
         }
-        let clusters = part(&mut config, CLUSTERS)?.as_array().cloned().unwrap_or_default();
-        let names: Vec<String> = clusters
-            .iter()
-            .filter_map(|cluster| Some(cluster["name"].as_str()?.to_owned()))
-            .collect();
-        let services = Services::start(&names, !ports_as_written).await?;
+        // Nobody else's business, outside a container.
+        part(&mut config, LISTENER)?["address"] = json!("127.0.0.1");
 
-        let policies = tempfile::Builder::new().prefix("pointsman-tour-").tempdir()?;
-        let policy = fs::read_to_string(example("policy.yaml")).context("examples/front-proxy/policy.yaml")?;
-        let module = module("pointsman")?;
-        // Envoy looks for relative names where it was started, and this one is not started in the checkout.
-        let policy = policy.replace("dist/pointsman.wasm", &module.display().to_string());
-        let (path, folder) = (policies.path().join("policy.yaml"), policies.path());
-        *part(&mut config, POLICY)? = json!({"path": path, "watched_directory": {"path": folder}});
-        let listener = part(&mut config, LISTENER)?;
-        listener["address"] = json!("127.0.0.1");
-        if !ports_as_written {
-            listener["port_value"] = json!(0);
-            *part(&mut config, "/admin/address/socket_address/port_value")? = json!(0);
-        }
+        let services = Services::start(&names(part(&mut config, CLUSTERS)?), !ports_as_written).await?;
         for cluster in part(&mut config, CLUSTERS)?.as_array_mut().into_iter().flatten() {
             let port = cluster["name"]
                 .as_str()
@@ -67,7 +55,15 @@ impl FrontProxy {
                 .copied();
             part(cluster, ENDPOINT)?["port_value"] = json!(port);
         }
+
+        let policies = tempfile::Builder::new().prefix("pointsman-tour-").tempdir()?;
+        let (folder, path) = (policies.path(), policies.path().join("policy.yaml"));
+        *part(&mut config, POLICY)? = json!({"path": path, "watched_directory": {"path": folder}});
+        let policy = fs::read_to_string(example("policy.yaml")).context("examples/front-proxy/policy.yaml")?;
+        // Envoy looks for relative names where it was started, and this one is not started in the checkout.
+        let policy = policy.replace("dist/pointsman.wasm", &module("pointsman")?.display().to_string());
         rename_into_place(&path, &policy)?;
+
         let envoy = EnvoyConfig::new().bootstrap(config).start().await?;
         let address = address(&envoy).await?;
         let front_proxy = Self {
@@ -156,6 +152,14 @@ pub fn example(file: &str) -> PathBuf {
     workspace().join("examples/front-proxy").join(file)
 }
 
+fn names(clusters: &Value) -> Vec<String> {
+    let clusters = clusters.as_array().into_iter().flatten();
+    clusters
+        .filter_map(|cluster| Some(cluster["name"].as_str()?.to_owned()))
+        .collect()
+}
+
+/// The part of Envoy's configuration that is there.
 fn part<'a>(config: &'a mut Value, pointer: &str) -> Result<&'a mut Value> {
     config
         .pointer_mut(pointer)

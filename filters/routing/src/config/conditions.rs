@@ -48,11 +48,20 @@ message! {
 
 fn check_match(this: &HttpMatchRequest, at: Cursor<'_>) -> Option<()> {
     let before = at.errors();
-    for (field, condition) in [("scheme", &this.scheme), ("method", &this.method), ("authority", &this.authority)] {
-        at.field(field, |at| condition.as_ref().map_or(Some(()), |condition| check_prefix(condition, at)));
-    }
-    if matches!(this.uri, Some(StringCondition::Anything)) {
-        at.field("uri", |at| at.warning("has no effect: none of exact, prefix and regex is set"));
+    let values = [&this.uri, &this.scheme, &this.method, &this.authority];
+    for (field, condition) in ["uri", "scheme", "method", "authority"].into_iter().zip(values) {
+        at.field(field, |at| match condition {
+            // Istio reads it as "any value" where a header or a parameter may be absent, and nowhere else.
+            Some(StringCondition::Anything) if at.value().get("regex").is_some() => {
+                at.field("regex", |at| at.error::<()>("`*` is no regex; any value is `.*`"))
+            }
+            Some(StringCondition::Anything) if field == "uri" => {
+                at.warning("has no effect: none of exact, prefix and regex is set");
+                None
+            }
+            Some(condition) if field != "uri" => check_prefix(condition, at),
+            _ => None,
+        });
     }
     for (field, conditions) in [("headers", &this.headers), ("withoutHeaders", &this.without_headers)] {
         at.field(field, |at| {

@@ -145,7 +145,7 @@ impl Decode for Template {
         if !rest.is_empty() {
             parts.push(Part::Literal(rest.into()));
         }
-        if parts.iter().all(|part| matches!(part, Part::Literal(_))) {
+        if !parts.iter().any(|part| matches!(part, Part::Host | Part::Subset)) {
             return at.error("needs {host} or {subset}: otherwise all destinations would be one cluster");
         }
         Some(Self(parts))

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use pointsman_wire::{Cursor, Decode, message};
 
-use crate::format::{Direction, Format};
+use crate::format::Format;
 
 message! {
     /// Headers.
@@ -40,11 +40,8 @@ fn check_headers(this: &Headers, at: Cursor<'_>) -> Option<()> {
     at.field("request", |at| {
         for (field, values) in request.into_iter().flat_map(|request| [("set", &request.set), ("add", &request.add)]) {
             at.field(field, |at| {
-                for (name, value) in values {
-                    // It was read as one of a response, which may say more.
-                    if let Err(why) = Format::parse(&value.written, Direction::Request) {
-                        at.field(name, |at| at.error::<()>(format_args!("`{}`: {why}", value.written)));
-                    }
+                for (name, _) in values.iter().filter(|(_, value)| value.format.is_of_response()) {
+                    at.field(name, |at| at.error::<()>("tells of the response, which a request does not have yet"));
                 }
             });
         }
@@ -127,7 +124,7 @@ impl Decode for HeaderValue {
         if let Some(byte) = written.bytes().find(|byte| matches!(byte, b'\0' | b'\r' | b'\n')) {
             return at.error(format_args!("{:?} cannot stand in a header's value", char::from(byte)));
         }
-        match Format::parse(&written, Direction::Response) {
+        match Format::parse(&written) {
             Ok(format) => Some(Self { written, format }),
             Err(why) => at.error(format_args!("`{written}`: {why}")),
         }

@@ -37,9 +37,18 @@ impl Decode for HostName {
     fn decode(at: Cursor<'_>) -> Option<Self> {
         let host = String::decode(at)?;
         match check(&host, true) {
-            Ok(()) => Some(Self(host.to_ascii_lowercase())),
+            // As it stands in a request.
+            Ok(()) => Some(Self(bracketed(host.to_ascii_lowercase()))),
             Err(why) => at.error(format_args!("`{host}` {why}")),
         }
+    }
+}
+
+/// An IPv6 address stands in brackets where a port may follow.
+pub(crate) fn bracketed(host: String) -> String {
+    match host.parse::<std::net::Ipv6Addr>() {
+        Ok(_) => format!("[{host}]"),
+        Err(_) => host,
     }
 }
 
@@ -58,11 +67,8 @@ pub(super) fn check(host: &str, wildcard: bool) -> Result<(), &'static str> {
     if host.contains('*') && !wildcard {
         return Err("is no host: a wildcard cannot stand here");
     }
-    let plain = if wildcard {
-        host.strip_prefix("*.").or(host.strip_prefix('*')).unwrap_or(host)
-    } else {
-        host
-    };
+    let suffixes = ["*.", "*-", "*"].iter().find_map(|wildcard| host.strip_prefix(wildcard));
+    let plain = suffixes.unwrap_or(host);
     // One dot at the end is a name's full form.
     let name = plain.strip_suffix('.').unwrap_or(plain);
     if name

@@ -19,6 +19,7 @@ pub use cors::{CorsPolicy, UnmatchedPreflights};
 pub use destinations::{By, ClusterOverride, Destinations, Part, Template};
 pub use headers::{HeaderName, HeaderOperations, HeaderValue, Headers, HeaderValues};
 pub use host::HostName;
+pub(crate) use host::bracketed;
 pub use policy::{HttpMirror, HttpRetry, Percent, RetryOn};
 pub use rewrite::{HttpRewrite, RegexRewrite};
 pub use sticky::{HttpCookie, Sticky, StickyFields};

@@ -118,14 +118,18 @@ fn check_mirrors(this: &HttpRoute, at: Cursor<'_>) {
     }
 }
 
-/// At most one thing may rewrite the host at the rule's own level.
+/// Of several rewrites of the host it would be a matter of names which one counts: Istio refuses them as well.
 fn check_host_rewrites(this: &HttpRoute, at: Cursor<'_>) {
     let request = this.headers.as_ref().and_then(|headers| headers.request.as_ref());
-    let headers = request.into_iter().flat_map(|request| request.set.keys().chain(request.add.keys()));
-    let by_header = headers.filter(|name| is_host(name)).count();
-    let by_rewrite = usize::from(this.rewrite.as_ref().is_some_and(|rewrite| !rewrite.authority.is_empty()));
-    if by_header.saturating_add(by_rewrite) > 1 {
-        at.error::<()>("rewrites the host more than once (rewrite.authority, headers.request with Host or :authority)");
+    let operations = request.into_iter().flat_map(|request| request.set.iter().chain(&request.add));
+    let rewrites = operations.filter(|(name, value)| is_host(name) && !value.written.is_empty());
+    let mut names: Vec<&str> = rewrites.map(|(name, _)| name.as_str()).collect();
+    if this.rewrite.as_ref().is_some_and(|rewrite| !rewrite.authority.is_empty()) {
+        names.push("rewrite.authority");
+    }
+    if names.len() > 1 {
+        let why = format!("rewrites the host more than once ({}): keep one", names.join(", "));
+        at.field("headers", |at| at.field("request", |at| at.error::<()>(why)));
     }
 }
 
