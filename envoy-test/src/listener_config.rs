@@ -70,7 +70,7 @@ impl Default for ListenerConfig {
             policy: Policy::Absent,
             vm_id: None,
             plugin: json!({}),
-            routes: vec![routes::routed(), routes::catch_all("default")],
+            routes: routes::usual("default"),
             access_log: json!({
                 "code": "%RESPONSE_CODE%",
                 "details": "%RESPONSE_CODE_DETAILS%",

@@ -95,7 +95,7 @@ impl Forward {
             return self.targets.get(index).map(|share| (&share.target, None));
         };
         let shares: Vec<(u64, u64)> = self.targets.iter().map(|share| (share.weight, share.identity)).collect();
-        let choice = sticky.choose(headers, host, &shares)?;
+        let choice = sticky.choose(headers, host, &shares);
         self.targets.get(choice.index).map(|share| (&share.target, choice.cookie))
     }
 }

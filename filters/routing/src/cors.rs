@@ -42,25 +42,19 @@ impl Cors {
             [] => policy.allow_origin.iter().map(exact).collect(),
             origins => origins.iter().map(|origin| compile(origin, false)).collect(),
         };
-        let line = |name: &[u8], value: String| -> Option<(Rc<[u8]>, Rc<[u8]>)> {
-            (!value.is_empty()).then(|| (name.into(), value.into_bytes().into()))
-        };
         let credentials = policy.allow_credentials.filter(|allow| *allow).map(|_| "true".to_owned());
         let age = policy.max_age.map(|age| age.as_secs().to_string());
         Self {
             any_origin: origins.iter().any(|origin| origin.matches(b"*")),
             origins,
             ignores_unmatched: policy.unmatched_preflights == UnmatchedPreflights::Ignore,
-            credentials: line(ALLOW_CREDENTIALS, credentials.unwrap_or_default()).into_iter().collect(),
-            exposed: line(EXPOSE_HEADERS, policy.expose_headers.join(",")).into_iter().collect(),
-            preflight: [
-                line(ALLOW_METHODS, policy.allow_methods.join(",")),
-                line(ALLOW_HEADERS, policy.allow_headers.join(",")),
-                line(MAX_AGE, age.unwrap_or_default()),
-            ]
-            .into_iter()
-            .flatten()
-            .collect(),
+            credentials: lines([(ALLOW_CREDENTIALS, credentials.unwrap_or_default())]),
+            exposed: lines([(EXPOSE_HEADERS, policy.expose_headers.join(","))]),
+            preflight: lines([
+                (ALLOW_METHODS, policy.allow_methods.join(",")),
+                (ALLOW_HEADERS, policy.allow_headers.join(",")),
+                (MAX_AGE, age.unwrap_or_default()),
+            ]),
         }
     }
 
@@ -108,7 +102,16 @@ impl Cors {
     }
 }
 
+/// What has no value is not said.
+fn lines<const N: usize>(lines: [(&[u8], String); N]) -> Lines {
+    let said = lines.into_iter().filter(|(_, value)| !value.is_empty());
+    said.map(|(name, value)| (name.into(), value.into_bytes().into())).collect()
+}
+
 /// An empty one is none. Several lines arrive as one, joined by commas, which no origin matches in earnest.
 fn origin(request: &HeaderMap) -> Option<&[u8]> {
     request.first(b"origin").filter(|origin| !origin.is_empty())
 }
+
+#[cfg(test)]
+mod tests;

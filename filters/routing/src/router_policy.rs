@@ -88,25 +88,22 @@ fn parse_grpc_timeout(value: &[u8]) -> Option<u128> {
     Some(number.saturating_mul(nanoseconds).div_ceil(1_000_000))
 }
 
-/// A mirror: the request header in which Envoy's route reads its cluster, and how often.
+/// A mirror: its cluster, and how often.
 pub(crate) struct Mirror {
-    pub header: Rc<[u8]>,
     pub cluster: Rc<[u8]>,
     /// Of a million requests.
     pub share: u32,
 }
 
-/// The headers of the mirrors, in the order of the rule's mirrors.
+/// The request headers in which Envoy's routes read the mirrors of a request. The first one is there if any is, so
+/// that the routes which mirror, and which cost more, are chosen by it.
 pub(crate) const MIRROR_HEADERS: [&[u8]; 3] = [b"x-pointsman-mirror", b"x-pointsman-mirror-2", b"x-pointsman-mirror-3"];
 
-impl Mirror {
-    /// Draws whether this request is copied; each mirror by itself.
-    pub fn apply(&self, edits: &mut Edits, random: u64) {
-        let drawn = random.checked_rem(1_000_000).is_some_and(|drawn| drawn < u64::from(self.share));
-        if drawn {
-            edits.set(self.header.clone(), self.cluster.clone());
-        }
-    }
+/// Draws for each mirror by itself whether this request is copied.
+pub(crate) fn mirror(mirrors: &[Mirror], edits: &mut Edits, mut random: impl FnMut() -> u64) {
+    let mut is_drawn = |share| random().checked_rem(1_000_000).is_some_and(|drawn| drawn < u64::from(share));
+    let drawn = mirrors.iter().filter(|mirror| is_drawn(mirror.share));
+    drawn.zip(MIRROR_HEADERS).for_each(|(mirror, header)| edits.set(header.into(), mirror.cluster.clone()));
 }
 
 #[cfg(test)]

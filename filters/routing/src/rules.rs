@@ -10,7 +10,7 @@ use crate::clusters::Clusters;
 use crate::conditions::Conditions;
 use crate::config::{Headers, HttpMatchRequest, HttpRoute, Percent, VirtualService, is_host};
 use crate::gateways::Gateway;
-use crate::router_policy::{MIRROR_HEADERS, Mirror};
+use crate::router_policy::Mirror;
 use crate::target;
 
 /// One match entry of one rule: what istiod makes one Envoy route of.
@@ -172,15 +172,13 @@ fn mirrors(
         (format!("mirrors[{place}].destination"), &mirror.destination, share(mirror.percentage.as_ref()))
     });
     let mut all = Vec::new();
-    for ((field, destination, share), header) in old.chain(new).zip(MIRROR_HEADERS) {
+    for (field, destination, share) in old.chain(new) {
         match clusters.name(destination, namespace) {
             _ if clusters.by_authority() => {
                 let why = "is refused with `destinations.by: authority`: a mirror is told by its cluster's name";
                 at.error_at::<()>(format!("{path}.{field}"), why);
             }
-            Ok(cluster) => {
-                all.push(Mirror { header: header.into(), cluster: cluster.into_bytes().into(), share });
-            }
+            Ok(cluster) => all.push(Mirror { cluster: cluster.into_bytes().into(), share }),
             Err(why) => at.error_at(format!("{path}.{field}"), why).unwrap_or(()),
         }
     }

@@ -92,7 +92,7 @@ impl Target {
         if let Some(timeout) = self.timeout {
             router_policy::cap_grpc_timeout(timeout, headers, edits);
         }
-        self.mirrors.iter().for_each(|mirror| mirror.apply(edits, host.random()));
+        router_policy::mirror(&self.mirrors, edits, || host.random());
     }
 }
 

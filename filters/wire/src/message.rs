@@ -97,7 +97,7 @@ impl<'a> Fields<'a> {
         }
         let mut sound = true;
         at.entries(|name, entry| match class_of(known, name) {
-            // An empty list, object or string says nothing, so nothing is lost.
+            // An empty list or string says nothing, so nothing is lost.
             Some(Class::Inert(_) | Class::Refused(_)) if says_nothing(entry.value()) => {}
             Some(Class::Honoured) => {}
             Some(Class::Inert(why)) => entry.warning(format_args!("has no effect: {why}")),
@@ -138,8 +138,8 @@ fn says_nothing(value: &Value) -> bool {
     match value {
         Value::Null => true,
         Value::Array(list) => list.is_empty(),
-        Value::Object(map) => map.is_empty(),
         Value::String(text) => text.is_empty(),
-        Value::Bool(_) | Value::Number(_) => false,
+        // An empty object is a message all of whose fields have their defaults: `retries: {}` is no retries at all.
+        Value::Object(_) | Value::Bool(_) | Value::Number(_) => false,
     }
 }

@@ -47,7 +47,12 @@ pub fn resources<T: Kind>(at: Cursor<'_>) -> Option<Vec<Resource<T>>> {
 fn collect<T: Kind>(at: Cursor<'_>, all: &mut Vec<Resource<T>>) {
     match at.value().get("kind").and_then(Value::as_str) {
         Some(kind) if kind == "List" || kind.strip_suffix("List") == Some(T::KIND) => {
-            at.field("items", |items| items.each(|item| collect(item, all)));
+            Fields::open(at, LIST);
+            at.field("items", |items| match items.value() {
+                Value::Array(_) => items.each(|item| collect(item, all)),
+                Value::Null => drop(items.error::<()>("is missing")),
+                _ => drop(items.mismatch::<()>("a list of resources")),
+            });
         }
         _ if is_whole(at.value()) => all.extend(whole(at)),
         _ => all.extend(bare(at)),
@@ -79,6 +84,25 @@ const WHOLE: &[Field] = &[
     },
     Field {
         name: "status",
+        class: Class::Honoured,
+    },
+];
+
+const LIST: &[Field] = &[
+    Field {
+        name: "apiVersion",
+        class: Class::Honoured,
+    },
+    Field {
+        name: "kind",
+        class: Class::Honoured,
+    },
+    Field {
+        name: "metadata",
+        class: Class::Honoured,
+    },
+    Field {
+        name: "items",
         class: Class::Honoured,
     },
 ];
@@ -249,6 +273,21 @@ mod tests {
                 "things[1].spec: is missing",
                 "things[2].host: unknown field; did you mean `hosts`?",
                 "things[3]: 7 is a number, expected Spec",
+            ]
+        );
+        let (_, report) = read(json!([
+            {"kind": "List", "item": [1]},
+            {"kind": "ThingList", "items": 5},
+            {"kind": "List", "items": [5]},
+        ]));
+        let errors: Vec<String> = report.errors().iter().map(ToString::to_string).collect();
+        assert_eq!(
+            errors,
+            [
+                "things[0].item: unknown field; did you mean `items`?",
+                "things[0].items: is missing",
+                "things[1].items: 5 is a number, expected a list of resources",
+                "things[2].items[0]: 5 is a number, expected Spec",
             ]
         );
         let (_, report) = read(json!("x"));

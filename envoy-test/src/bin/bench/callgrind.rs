@@ -78,9 +78,7 @@ impl Callgrind {
             .await?;
         let _upstreams = Upstreams::start(&envoy).await?;
         let mut variant = row.variant.start(&envoy, 1).await?;
-        variant
-            .send(std::env::var("WARM").map_or(WARM_UP, |w| w.parse().unwrap()))
-            .await?;
+        variant.send(WARM_UP).await?;
         self.tell(envoy.pid(), &["instrumentation", "on"])?;
         variant.send(SETTLE).await?;
         for _ in 0..ROUNDS {

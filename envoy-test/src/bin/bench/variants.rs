@@ -57,7 +57,7 @@ pub const UNIT: &str = "no-op, SDK";
 pub fn all() -> Vec<Variant> {
     let plain = || {
         ListenerConfig::new()
-            .routes([routes::routed(), routes::catch_all(USER)])
+            .routes(routes::usual(USER))
             // The same for all, so it would only blur the differences.
             .manager(json!({"access_log": null}))
     };

@@ -85,6 +85,11 @@ fn check_operations(this: &HeaderOperations, at: Cursor<'_>) -> Option<()> {
     (at.errors() == before).then_some(())
 }
 
+/// Whether an operation on it is a rewrite of the host.
+pub(crate) fn is_host(name: &str) -> bool {
+    name.eq_ignore_ascii_case("host") || name == ":authority"
+}
+
 /// Whether it is a header's name: RFC 9110's token.
 pub(super) fn check_name(at: Cursor<'_>, name: &str) -> Option<()> {
     let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);

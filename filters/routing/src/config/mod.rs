@@ -19,11 +19,11 @@ pub use cors::{CorsPolicy, UnmatchedPreflights};
 pub use destinations::{By, ClusterOverride, Destinations, Part, Template};
 pub use headers::{HeaderName, HeaderOperations, HeaderValue, Headers, HeaderValues};
 pub use host::HostName;
-pub(crate) use host::bracketed;
+pub(crate) use {headers::is_host, host::bracketed};
 pub use policy::{HttpMirror, HttpRetry, Percent, RetryOn};
 pub use rewrite::{HttpRewrite, RegexRewrite};
 pub use sticky::{HttpCookie, Sticky, StickyFields};
-pub use route::{Destination, HttpRoute, HttpRouteDestination, PortSelector, Weight, is_host};
+pub use route::{Destination, HttpRoute, HttpRouteDestination, PortSelector, Weight};
 
 use pointsman_wire::{Cursor, Decode, Kind, message};
 

@@ -8,11 +8,12 @@ use pointsman_wire::{Cursor, Decode, Value, message};
 use super::answers::{HttpDirectResponse, HttpRedirect};
 use super::conditions::{HttpMatchRequest, StringCondition};
 use super::cors::CorsPolicy;
-use super::headers::Headers;
+use super::headers::{Headers, is_host};
 use super::host;
 use super::policy::{HttpMirror, HttpRetry, Percent, check_timeout};
 use super::rewrite::HttpRewrite;
 use super::sticky::Sticky;
+use crate::router_policy::MIRROR_HEADERS;
 
 message! {
     /// HTTPRoute. It does exactly one of three things: `route`, `redirect` or `directResponse`.
@@ -103,8 +104,7 @@ fn check_answers(this: &HttpRoute, at: Cursor<'_>) {
     }
 }
 
-/// As many as the Envoy routes of our examples can be told of.
-const MOST_MIRRORS: usize = 3;
+const MOST_MIRRORS: usize = MIRROR_HEADERS.len();
 
 fn check_mirrors(this: &HttpRoute, at: Cursor<'_>) {
     if this.mirror.is_some() && !this.mirrors.is_empty() {
@@ -131,11 +131,6 @@ fn check_host_rewrites(this: &HttpRoute, at: Cursor<'_>) {
         let why = format!("rewrites the host more than once ({}): keep one", names.join(", "));
         at.field("headers", |at| at.field("request", |at| at.error::<()>(why)));
     }
-}
-
-/// Whether a request header of that name in `set` or `add` is a rewrite of the host.
-pub fn is_host(name: &str) -> bool {
-    name.eq_ignore_ascii_case("host") || name == ":authority"
 }
 
 message! {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use pointsman_wire::{Cursor, Decode, message};
 
 use super::headers::HeaderName;
+use crate::format::is_token;
 
 /// What of a request is the client's key.
 #[derive(Clone, Debug)]
@@ -55,7 +56,11 @@ message! {
 
 fn check_cookie(this: &HttpCookie, at: Cursor<'_>) -> Option<()> {
     let before = at.errors();
-    at.field("name", |at| super::headers::check_name(at, &this.name)); // RFC 6265: a token, too
+    at.field("name", |at| match this.name.as_str() {
+        "" => at.error("a cookie's name is empty"),
+        name if is_token(name) => Some(()),
+        name => at.error(format_args!("`{name}` is not a cookie's name")),
+    });
     at.field("path", |at| {
         let is_wrong = |byte: &u8| !(b' '..=b'~').contains(byte) || *byte == b';';
         match this.path.bytes().find(is_wrong) {
@@ -81,7 +86,7 @@ impl Decode for Sticky {
             name => name.map(|name| Self::QueryParameter(name.into_bytes().into())),
         };
         let mut keys = [
-            fields.http_header_name.map(|name| Self::Header(name.0)),
+            fields.http_header_name.map(header),
             fields.http_cookie.map(Self::Cookie),
             fields.use_source_ip.then_some(Self::SourceIp),
             parameter,
@@ -91,6 +96,77 @@ impl Decode for Sticky {
         match (keys.next(), keys.next()) {
             (Some(key), None) => Some(key),
             _ => at.error("needs exactly one of httpHeaderName, httpCookie, useSourceIp: true, httpQueryParameterName"),
+        }
+    }
+}
+
+/// Envoy knows `host` by its newer name.
+fn header(name: HeaderName) -> Sticky {
+    match &*name.0 {
+        b"host" => Sticky::Header(b":authority".as_slice().into()),
+        _ => Sticky::Header(name.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pointsman_wire::decode;
+    use serde_json::{Value, json};
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    fn read(value: &Value) -> Result<String, Vec<String>> {
+        let (sticky, report) = decode::<Sticky>(value);
+        assert_eq!(report.warnings(), []);
+        sticky
+            .map(|sticky| match sticky {
+                Sticky::Header(name) => format!("header {}", name.escape_ascii()),
+                Sticky::Cookie(HttpCookie { name, path, ttl }) => format!("cookie {name} {path} {ttl:?}"),
+                Sticky::SourceIp => "source".into(),
+                Sticky::QueryParameter(name) => format!("parameter {}", name.escape_ascii()),
+            })
+            .ok_or_else(|| report.errors().iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn what_is_a_key() {
+        for (value, expected) in [
+            (json!({"httpHeaderName": "X-User"}), "header x-user"),
+            (json!({"httpHeaderName": "Host"}), "header :authority"),
+            (json!({"httpCookie": {"name": "c"}}), "cookie c  None"),
+            (json!({"httpCookie": {"name": "c", "path": "/p", "ttl": "0s"}}), "cookie c /p Some(0ns)"),
+            (json!({"httpCookie": {"name": "c", "ttl": "1h30m"}}), "cookie c  Some(5400s)"),
+            (json!({"useSourceIp": true}), "source"),
+            (json!({"httpQueryParameterName": "q q"}), "parameter q q"),
+            (json!({"httpHeaderName": "x", "useSourceIp": false}), "header x"),
+        ] {
+            assert_eq!(read(&value).as_deref(), Ok(expected), "{value}");
+        }
+    }
+
+    #[test]
+    fn what_is_none() {
+        const ONE: &str = "needs exactly one of httpHeaderName, httpCookie";
+        for (value, expected) in [
+            (json!({}), ONE),
+            (json!({"useSourceIp": false}), ONE),
+            (json!({"httpHeaderName": "x", "useSourceIp": true}), ONE),
+            (json!({"httpHeaderName": "x", "httpQueryParameterName": "q"}), ONE),
+            (json!({"httpHeaderName": "a b"}), "httpHeaderName: `a b` is not a header's name"),
+            (json!({"httpHeaderName": ""}), "httpHeaderName: a header's name is empty"),
+            (json!({"httpQueryParameterName": ""}), "httpQueryParameterName: a query parameter's name is empty"),
+            (json!({"httpCookie": {"ttl": "1s"}}), "httpCookie.name: a cookie's name is empty"),
+            (json!({"httpCookie": {"name": "a=b"}}), "httpCookie.name: `a=b` is not a cookie's name"),
+            (json!({"httpCookie": {"name": "c", "path": "/;x"}}), "httpCookie.path: `;` cannot stand in a cookie's path"),
+            (json!({"httpCookie": {"name": "c", "path": "/\r\n"}}), "httpCookie.path: `\\r` cannot stand"),
+            (json!({"httpCookie": {"name": "c", "ttl": "1.5s"}}), "httpCookie.ttl: is not in whole seconds"),
+            (json!({"httpCookie": {"name": "c", "ttl": 5}}), "httpCookie.ttl: 5 has no unit"),
+            (json!({"httpHeaderName": "x", "ringHash": {"minimumRingSize": 1}}), "ringHash: is refused"),
+        ] {
+            let errors = read(&value).unwrap_err();
+            assert_eq!(errors.len(), 1, "{errors:?}");
+            assert!(errors[0].starts_with(expected), "{errors:?}");
         }
     }
 }

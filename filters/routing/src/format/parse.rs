@@ -110,8 +110,14 @@ fn line(command: &Command<'_>) -> Result<Line, String> {
     })
 }
 
-/// RFC 9110's token, or a pseudo-header's name.
+/// A token, or a pseudo-header's name.
 fn is_name(name: &str) -> bool {
+    let name = name.strip_prefix(':').unwrap_or(name);
+    name.is_empty() || is_token(name)
+}
+
+/// RFC 9110's token: what a header's and a cookie's name is made of.
+pub(crate) fn is_token(text: &str) -> bool {
     let is_of_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    name.strip_prefix(':').unwrap_or(name).bytes().all(is_of_token)
+    !text.is_empty() && text.bytes().all(is_of_token)
 }

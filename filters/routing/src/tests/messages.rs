@@ -39,11 +39,14 @@ fn unknown_fields_and_their_neighbours() {
             ".banana: unknown field; known here: name, match, route, redirect, directResponse, rewrite, timeout, retries, mirror, \
              mirrorPercentage, mirrorPercent, mirrors, corsPolicy, headers, sticky",
         ),
-        (json!({"route": [{"destinations": {"host": "a"}}]}), ".route[0].destinations: unknown field; did you mean `destination`?"),
+        (
+            json!({"route": [{"destination": {"host": "a"}, "weigth": 1}]}),
+            ".route[0].weigth: unknown field; did you mean `weight`?",
+        ),
         (destination(json!({"host": "a", "subsets": "x"})), ".route[0].destination.subsets: unknown field; did you mean `subset`?"),
         (
             destination(json!({"host": "a", "port": {"number": 1, "name": "http"}})),
-            ".route[0].destination.port.name: unknown field; did you mean `number`?",
+            ".route[0].destination.port.name: unknown field; known here: number",
         ),
         (json!({"route": to("a"), "headers": {"requests": {}}}), ".headers.requests: unknown field; did you mean `request`?"),
         (
@@ -55,7 +58,7 @@ fn unknown_fields_and_their_neighbours() {
         (json!({"url": {"exact": "/"}}), ".url: unknown field; did you mean `uri`?"),
         (json!({"ignore_uri_case": true}), ".ignore_uri_case: unknown field; did you mean `ignoreUriCase`?"),
         (json!({"uri": {"Exact": "/"}}), ".uri.Exact: unknown field; did you mean `exact`?"),
-        (json!({"headers": {"x": {"suffix": "a"}}}), ".headers.x.suffix: unknown field; did you mean `prefix`?"),
+        (json!({"headers": {"x": {"preffix": "a"}}}), ".headers.x.preffix: unknown field; did you mean `prefix`?"),
         (json!({"headers": {"@x": {"is": "a"}}}), ".headers[\"@x\"].is: unknown field; known here: exact, prefix, regex"),
     ]);
 }
@@ -238,8 +241,8 @@ fn actions_that_make_no_sense() {
             ".headers.request.set.x: `100%`: a `%` in it begins no command such as `%REQ(name)%`; write a percent sign as `%%`",
         ),
         (
-            operations(json!({"set": {"x": "%REQ(y)%"}})),
-            ".headers.request.set.x: `%REQ(y)%`: format strings are not in this version yet; write a percent sign as `%%`",
+            operations(json!({"set": {"x": "%RESP(y)%"}})),
+            ".headers.request.set.x: tells of the response, which a request does not have yet",
         ),
         (
             operations(json!({"set": {"Host": "a"}, "add": {":authority": "b"}})),
