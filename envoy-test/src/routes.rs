@@ -18,6 +18,7 @@ pub fn routed() -> Value {
         "route": {
             "cluster_header": "x-pointsman-cluster",
             "timeout": "0s",
+            "max_grpc_timeout": "0s",
             "retry_policy": {
                 "retry_on": "connect-failure,refused-stream,unavailable,cancelled,retriable-status-codes",
                 "num_retries": 2,
@@ -37,7 +38,7 @@ pub fn routed() -> Value {
 pub fn routed_with_own_retries() -> Value {
     let mut route = routed();
     route["name"] = json!("pointsman-policy");
-    merge(&mut route, json!({"route": {"retry_policy": null}}));
+    merge(&mut route, json!({"route": {"retry_policy": {"retry_on": null}}}));
     and_present(&mut route, "x-pointsman-policy");
     route
 }

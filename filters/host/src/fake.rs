@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use pointsman_http::HeaderMap;
+
 use crate::Host;
 
 /// See the module.
@@ -13,6 +15,8 @@ pub struct FakeHost {
     pub random: VecDeque<u64>,
     /// Attributes by their path, joined by dots.
     pub properties: BTreeMap<String, Vec<u8>>,
+    /// What [`Host::response_headers`] says.
+    pub response: Vec<(String, String)>,
     /// Which attributes were asked for.
     pub asked: std::cell::RefCell<Vec<String>>,
 }
@@ -31,5 +35,9 @@ impl Host for FakeHost {
         let value = self.properties.get(&path).cloned();
         self.asked.borrow_mut().push(path);
         value
+    }
+
+    fn response_headers(&mut self) -> Option<HeaderMap> {
+        HeaderMap::parse(HeaderMap::serialize(&self.response)).ok()
     }
 }

@@ -55,8 +55,15 @@ pub trait Filter: Sized + 'static {
         false
     }
 
-    /// Handles the response's headers, the proxy's own answers included.
-    fn on_response(&self, _stream: &mut Self::Stream, _response: &mut Response, _host: &mut dyn Host) {}
+    /// Handles the response's headers, the proxy's own answers included. The request is as it was sent.
+    fn on_response(
+        &self,
+        _stream: &mut Self::Stream,
+        _request: &Request,
+        _response: &mut Response,
+        _host: &mut dyn Host,
+    ) {
+    }
 }
 
 /// A request on its way through the filters.
@@ -79,6 +86,11 @@ impl Request {
     /// Its headers, as the client sent them, without what steers us.
     pub fn headers(&self) -> &HeaderMap {
         &self.headers
+    }
+
+    /// Its headers, and what is to be changed in them.
+    pub fn parts(&mut self) -> (&HeaderMap, &mut Edits) {
+        (&self.headers, &mut self.edits)
     }
 
     /// Takes headers that steer us out of sight, and out of the request.

@@ -11,6 +11,8 @@ pub use filter::{Filter, Request, Response, Uses};
 pub use node::{Node, Proxy};
 pub use step::{Answer, GrpcCall, HttpCall, LocalReply, Step, Wake};
 
+use pointsman_http::HeaderMap;
+
 /// What a filter may ask of the proxy while it handles a request.
 pub trait Host {
     /// Nanoseconds on a clock that never goes back.
@@ -22,6 +24,9 @@ pub trait Host {
     /// An attribute of the request, its connection or the node, such as `["destination", "port"]`, as the proxy
     /// serializes it: text as it is, integers as 8 bytes little-endian. `None` if there is no such attribute.
     fn property(&self, path: &[&str]) -> Option<Vec<u8>>;
+
+    /// The response's headers, while they are handled; read anew at each call.
+    fn response_headers(&mut self) -> Option<HeaderMap>;
 
     /// An attribute that is an integer.
     fn integer(&self, path: &[&str]) -> Option<i64> {

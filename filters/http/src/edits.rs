@@ -70,6 +70,19 @@ impl Edits {
         self.list.is_empty()
     }
 
+    /// The first line of that name when the edits have been made to that map.
+    pub fn first<'a>(&'a self, name: &[u8], map: &'a HeaderMap) -> Option<&'a [u8]> {
+        let mut first = map.first(name);
+        for edit in self.list.iter().filter(|edit| *edit.name == *name) {
+            first = match &edit.change {
+                Change::Remove => None,
+                Change::Set(value) => Some(value),
+                Change::Add(value) => first.or(Some(value)),
+            };
+        }
+        first
+    }
+
     /// The calls that make the proxy's map what the edits say. `map` is what the proxy has, if it was read: an absent
     /// name is then added, which costs less than replacing, and is not removed, which costs as much as a write.
     pub fn write<'a>(&'a self, map: Option<&HeaderMap>, mut call: impl FnMut(Write<'a>)) {

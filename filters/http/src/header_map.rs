@@ -116,8 +116,8 @@ impl HeaderMap {
     }
 
     /// The value of the first line of that name.
-    pub fn first<'a>(&'a self, name: &'a [u8]) -> Option<&'a [u8]> {
-        self.values(name).next()
+    pub fn first(&self, name: &[u8]) -> Option<&[u8]> {
+        self.lines.iter().find(|line| self.is_named(line, name)).map(|line| self.part(line.value))
     }
 
     /// `:path`, with the query; empty if there is none (CONNECT).

@@ -1,149 +1,133 @@
-//! What a rule does: it chooses a destination, and says what becomes of headers.
+//! What a rule does: it routes, or it answers.
 
 use std::rc::Rc;
 
-use pointsman_host::Request;
-use pointsman_http::Edits;
+use pointsman_host::{Host, LocalReply, Request};
+use pointsman_http::HeaderMap;
 
-use crate::config::{HeaderOperations, HeaderValue, Headers, HttpRoute, HttpRouteDestination, is_host};
+use crate::config::{HttpDirectResponse, HttpRoute};
+use crate::cors::Cors;
+use crate::location::Redirect;
+use crate::operations::Operations;
+use crate::paths::{Matched, PathRewrite};
+use crate::router_policy::Mirror;
+use crate::sticky::{self, Sticky};
+use crate::target::{Target, Told, response};
 
-const AUTHORITY: &[u8] = b":authority";
-const ORIGINAL_HOST: &[u8] = b"x-envoy-original-host";
-
-/// What Envoy is told about where a request goes.
-#[derive(Clone)]
-pub(crate) enum Told {
-    /// A request header that one of its routes reads, and the cluster in it.
-    Header(Rc<[u8]>, Rc<[u8]>),
-    /// Another host, which its routes know.
-    Authority(Rc<[u8]>),
+/// See the module.
+pub(crate) enum Action {
+    Route(Forward),
+    Answer(Answer),
 }
 
-/// The destinations of a rule, by their shares.
-pub(crate) struct Action {
-    targets: Vec<(u64, Rc<Target>)>,
+/// `route`: the destinations by their shares.
+pub(crate) struct Forward {
+    targets: Vec<Share>,
     total: u64,
+    sticky: Option<Sticky>,
+    pub cors: Option<Cors>,
 }
 
-/// A destination, with all that is done to a request that goes there.
-pub(crate) struct Target {
-    /// As an explanation says it.
-    pub label: String,
-    /// What Envoy is told, and the rule's header operations.
-    pub request: Edits,
-    /// The response's header operations.
-    pub response: Edits,
-    /// What the host is rewritten to.
-    pub authority: Option<Rc<[u8]>>,
+struct Share {
+    weight: u64,
+    /// The sum of the weights up to and with this one.
+    until: u64,
+    /// What a sticky choice knows it by.
+    identity: u64,
+    target: Rc<Target>,
+}
+
+/// `redirect` or `directResponse`.
+pub(crate) struct Answer {
+    pub response: Operations,
+    content: Content,
+}
+
+enum Content {
+    Redirect(Redirect),
+    Direct { status: u32, body: Vec<u8> },
 }
 
 impl Action {
     /// `told`: what Envoy is told for each destination.
-    pub fn new(route: &HttpRoute, told: Vec<Told>) -> Self {
-        let mut until = 0u64;
-        let alone = route.route.len() == 1;
-        let mut targets = Vec::new();
-        for (destination, told) in route.route.iter().zip(told) {
-            let weight = if alone { 1 } else { u64::from(destination.weight.0) };
-            if weight > 0 {
-                until = until.saturating_add(weight);
-                targets.push((until, Rc::new(Target::new(route, destination, told, alone))));
-            }
-        }
-        Self { targets, total: until }
-    }
-
-    /// The destination for that random number, as Envoy chooses it.
-    pub fn choose(&self, random: impl FnOnce() -> u64) -> Option<&Rc<Target>> {
-        if let [(_, only)] = self.targets.as_slice() {
-            return Some(only);
-        }
-        let point = random().checked_rem(self.total)?;
-        let index = self.targets.partition_point(|(until, _)| *until <= point);
-        self.targets.get(index).map(|(_, target)| target)
+    pub fn new(route: &HttpRoute, told: Vec<Told>, mirrors: Vec<Mirror>) -> Self {
+        let content = match (&route.redirect, &route.direct_response) {
+            (Some(redirect), _) => Content::Redirect(Redirect::new(redirect)),
+            (None, Some(direct)) => Content::direct(direct),
+            (None, None) => return Self::Route(Forward::new(route, told, mirrors)),
+        };
+        Self::Answer(Answer { response: Operations::of_response(response(route.headers.as_ref()), None, true), content })
     }
 }
 
-impl Target {
-    /// Says in the request's headers what Envoy is to do.
-    pub fn apply(&self, request: &mut Request) {
-        request.edits.extend(&self.request);
-        if let Some(authority) = &self.authority {
-            // As Envoy's router does when it rewrites the host, after all header operations.
-            let original = request.headers().authority().into();
-            request.edits.set(ORIGINAL_HOST.into(), original);
-            request.edits.set(AUTHORITY.into(), authority.clone());
-        }
-    }
-
-    fn new(route: &HttpRoute, own: &HttpRouteDestination, told: Told, alone: bool) -> Self {
-        let request = |headers: &'_ Option<Headers>| headers.as_ref().and_then(|headers| headers.request.clone());
-        let response = |headers: &'_ Option<Headers>| headers.as_ref().and_then(|headers| headers.response.clone());
-        let (of_route, of_own) = (request(&route.headers), request(&own.headers));
-
-        let mut edits = levels(&of_route, &of_own, alone, is_host);
-        let authority = match told {
-            Told::Header(name, cluster) => {
-                edits.set(name, cluster);
-                host_rewrite(&of_route, &of_own)
+impl Forward {
+    fn new(route: &HttpRoute, told: Vec<Told>, mirrors: Vec<Mirror>) -> Self {
+        let path = route.rewrite.as_ref().and_then(PathRewrite::new).map(Rc::new);
+        let mirrors: Rc<[Mirror]> = mirrors.into();
+        let alone = route.route.len() == 1;
+        let (mut targets, mut until) = (Vec::new(), 0u64);
+        for (own, told) in route.route.iter().zip(told) {
+            let weight = if alone { 1 } else { u64::from(own.weight.0) };
+            if weight == 0 {
+                continue;
             }
-            Told::Authority(host) => Some(host),
-        };
-        let destination = &own.destination;
-        let mut label = destination.host.clone();
-        if let Some(port) = &destination.port {
-            label.push_str(&format!(":{}", port.number));
-        }
-        if !destination.subset.is_empty() {
-            label.push_str(&format!(" subset {}", destination.subset));
+            until = until.saturating_add(weight);
+            let target = Rc::new(Target::new(route, own, told, path.clone(), mirrors.clone()));
+            targets.push(Share { weight, until, identity: sticky::identity(target.label.as_bytes()), target });
         }
         Self {
-            label,
-            request: edits,
-            response: levels(&response(&route.headers), &response(&own.headers), alone, |_| false),
-            authority,
+            targets,
+            total: until,
+            sticky: route.sticky.as_ref().filter(|_| !alone).map(Sticky::new),
+            cors: route.cors_policy.as_ref().map(Cors::new),
+        }
+    }
+
+    /// The destination for a request, as Envoy chooses it or as `sticky` says, and a cookie that the client shall
+    /// come back with.
+    pub fn choose(&self, headers: &HeaderMap, host: &mut dyn Host) -> Option<(&Rc<Target>, Option<Rc<[u8]>>)> {
+        if let [only] = self.targets.as_slice() {
+            return Some((&only.target, None));
+        }
+        let Some(sticky) = &self.sticky else {
+            let point = host.random().checked_rem(self.total)?;
+            let index = self.targets.partition_point(|share| share.until <= point);
+            return self.targets.get(index).map(|share| (&share.target, None));
+        };
+        let shares: Vec<(u64, u64)> = self.targets.iter().map(|share| (share.weight, share.identity)).collect();
+        let choice = sticky.choose(headers, host, &shares);
+        self.targets.get(choice.index).map(|share| (&share.target, choice.cookie))
+    }
+}
+
+impl Answer {
+    /// As an explanation says it.
+    pub fn label(&self) -> String {
+        match &self.content {
+            Content::Redirect(redirect) => redirect.label(),
+            Content::Direct { status, .. } => format!("direct response {status}"),
+        }
+    }
+
+    /// The answer to a request.
+    pub fn reply(&self, request: &Request, matched: Matched, host: &dyn Host, rule: &str) -> LocalReply {
+        match &self.content {
+            Content::Redirect(redirect) => {
+                redirect.reply(request.headers(), matched, host, format!("pointsman_redirect{{{rule}}}"))
+            }
+            Content::Direct { status, body } => LocalReply {
+                status: *status,
+                headers: Vec::new(),
+                body: body.clone(),
+                details: format!("pointsman_direct_response{{{rule}}}"),
+            },
         }
     }
 }
 
-/// The route's `set`, then its `add`, then the destination's: the host is rewritten by the first of them that names it.
-/// An empty value is none.
-fn host_rewrite(route: &Option<HeaderOperations>, own: &Option<HeaderOperations>) -> Option<Rc<[u8]>> {
-    let mut levels = [route, own]
-        .into_iter()
-        .flatten()
-        .flat_map(|level| [&level.set, &level.add]);
-    let rewrites = |(name, value): &(&String, &HeaderValue)| is_host(name) && !value.written.is_empty();
-    let (_, value) = levels.find_map(|values| values.iter().find(rewrites))?;
-    Some(value.written.as_bytes().into())
-}
-
-/// Both levels of header operations, in the order in which Envoy applies them: with one destination they are one list,
-/// in which the destination's come after the route's; with several, the destination's as a whole come first, so that
-/// the route wins.
-fn levels(
-    route: &Option<HeaderOperations>,
-    own: &Option<HeaderOperations>,
-    alone: bool,
-    is_to_skip: fn(&str) -> bool,
-) -> Edits {
-    let lists: &[&[_]] = if alone { &[&[route, own]] } else { &[&[own], &[route]] };
-    let mut edits = Edits::default();
-    for list in lists {
-        let list = || list.iter().copied().flatten();
-        list()
-            .flat_map(|level| &level.remove)
-            .for_each(|name| edits.remove(lower(name)));
-        // Envoy leaves a header alone whose value is empty.
-        let is_put = |(name, value): &(&String, &HeaderValue)| !value.literal.is_empty() && !is_to_skip(name);
-        let sets = list().flat_map(|level| &level.set).filter(is_put);
-        sets.for_each(|(name, value)| edits.set(lower(name), value.literal.clone()));
-        let adds = list().flat_map(|level| &level.add).filter(is_put);
-        adds.for_each(|(name, value)| edits.add(lower(name), value.literal.clone()));
+impl Content {
+    fn direct(direct: &HttpDirectResponse) -> Self {
+        let body = direct.body.as_ref().map(|body| body.content().into_owned());
+        Self::Direct { status: direct.status, body: body.unwrap_or_default() }
     }
-    edits
-}
-
-fn lower(name: &str) -> Rc<[u8]> {
-    name.to_ascii_lowercase().as_bytes().into()
 }

@@ -4,8 +4,8 @@ use std::rc::Rc;
 
 use pointsman_host::{Node, Proxy};
 
-use crate::action::Told;
-use crate::config::{By, bracketed, ClusterOverride, Destination, Destinations, Part, Template};
+use crate::config::{By, ClusterOverride, Destination, Destinations, Part, Template, bracketed};
+use crate::target::Told;
 
 /// The header that the example's routes name after `cluster_header`.
 const CLUSTER_HEADER: &[u8] = b"x-pointsman-cluster";
@@ -43,6 +43,11 @@ impl Clusters {
         }
     }
 
+    /// Whether Envoy is told by `:authority`.
+    pub fn by_authority(&self) -> bool {
+        self.by_authority
+    }
+
     /// What Envoy is told about that destination of a VirtualService in that namespace. `rewritten`: whether the rule
     /// rewrites the host itself.
     pub fn told(
@@ -62,7 +67,8 @@ impl Clusters {
         }
     }
 
-    fn name(&self, destination: &Destination, namespace: Option<&str>) -> Result<String, &'static str> {
+    /// The name of its cluster.
+    pub fn name(&self, destination: &Destination, namespace: Option<&str>) -> Result<String, &'static str> {
         let port = destination.port.as_ref().map(|port| port.number);
         let is_it = |known: &&ClusterOverride| {
             known.host == destination.host

@@ -2,31 +2,32 @@
 
 use std::fmt;
 
+use pointsman_host::Host;
 use pointsman_http::path::Target;
 use pointsman_http::{HeaderMap, StringMatch};
 
+use crate::claims::ClaimCondition;
 use crate::config::{HttpMatchRequest, StringCondition};
+use crate::paths::Matched;
 
 /// What of a request the conditions look at.
 pub(crate) struct View<'a> {
     headers: &'a HeaderMap,
     target: Target<'a>,
+    host: &'a dyn Host,
 }
 
 impl<'a> View<'a> {
-    pub fn new(headers: &'a HeaderMap) -> Self {
-        Self {
-            headers,
-            target: Target::parse(headers.path()),
-        }
+    pub fn new(headers: &'a HeaderMap, host: &'a dyn Host) -> Self {
+        Self { headers, target: Target::parse(headers.path()), host }
     }
 }
 
 /// All conditions of one match entry. All must hold.
-#[derive(Default)]
 pub(crate) struct Conditions {
-    path: Option<StringMatch>,
+    path: StringMatch,
     headers: Vec<HeaderCondition>,
+    claims: Vec<ClaimCondition>,
     query: Vec<(Box<[u8]>, StringMatch)>,
 }
 
@@ -46,77 +47,91 @@ pub(crate) enum Failure<'a> {
     Query(&'a [u8]),
 }
 
+/// istiod makes this of a rule without a `uri`; it leaves out the `*` of an `OPTIONS *`, and CONNECT.
+impl Default for Conditions {
+    fn default() -> Self {
+        let path = StringMatch::Prefix(b"/"[..].into());
+        Self { path, headers: Vec::new(), claims: Vec::new(), query: Vec::new() }
+    }
+}
+
 impl Conditions {
     pub fn new(entry: &HttpMatchRequest) -> Self {
-        let header = |name: &str, condition: &StringCondition, without| HeaderCondition {
-            name: header_name(name),
-            matcher: compile(condition, false),
-            without,
-        };
-        let pseudo = [
-            (":scheme", &entry.scheme),
-            (":method", &entry.method),
-            (":authority", &entry.authority),
-        ];
-        let pseudo = pseudo
-            .into_iter()
-            .filter_map(|(name, condition)| Some((name, condition.as_ref()?)));
-        Self {
-            path: entry.uri.as_ref().map(|uri| compile(uri, entry.ignore_uri_case)),
-            headers: pseudo
-                .map(|(name, condition)| header(name, condition, false))
-                .chain(
-                    entry
-                        .headers
-                        .iter()
-                        .map(|(name, condition)| header(name, condition, false)),
-                )
-                .chain(
-                    entry
-                        .without_headers
-                        .iter()
-                        .map(|(name, condition)| header(name, condition, true)),
-                )
-                .collect(),
-            query: (entry.query_params.iter())
-                .map(|(name, condition)| (name.as_bytes().into(), compile(condition, false)))
-                .collect(),
+        let mut this = Self::default();
+        match &entry.uri {
+            None | Some(StringCondition::Anything) => {}
+            Some(uri) => this.path = compile(uri, entry.ignore_uri_case),
+        }
+        let pseudo = [(":scheme", &entry.scheme), (":method", &entry.method), (":authority", &entry.authority)];
+        for (name, condition) in pseudo {
+            condition.iter().for_each(|condition| this.add_header(name, condition, false));
+        }
+        entry.headers.iter().for_each(|(name, condition)| this.add_header(name, condition, false));
+        entry.without_headers.iter().for_each(|(name, condition)| this.add_header(name, condition, true));
+        let query = |(name, condition): (&String, &StringCondition)| (name.as_bytes().into(), compile(condition, false));
+        this.query = entry.query_params.iter().map(query).collect();
+        this
+    }
+
+    fn add_header(&mut self, name: &str, condition: &StringCondition, without: bool) {
+        let matcher = compile(condition, false);
+        match ClaimCondition::new(name, &matcher, without) {
+            Some(claim) => self.claims.push(claim),
+            None => {
+                self.headers.push(HeaderCondition { name: header_name(name), matcher, without });
+            }
         }
     }
 
     /// Whether they are what Istio calls a catch-all: no condition but the prefix `/` or the regex `.*` on the path.
     pub fn are_catch_all(&self) -> bool {
         let every_path = match &self.path {
-            None => true,
-            Some(StringMatch::Prefix(prefix) | StringMatch::PrefixIgnoreCase(prefix)) => **prefix == *b"/",
-            Some(StringMatch::Regex(pattern)) => pattern.as_str() == ".*",
-            Some(_) => false,
+            StringMatch::Prefix(prefix) | StringMatch::PrefixIgnoreCase(prefix) => **prefix == *b"/",
+            StringMatch::Regex(pattern) => pattern.as_str() == ".*",
+            _ => false,
         };
-        every_path && self.headers.is_empty() && self.query.is_empty()
+        every_path && self.headers.is_empty() && self.claims.is_empty() && self.query.is_empty()
+    }
+
+    /// What of a path that matches is matched: what a rewrite replaces.
+    pub fn matched(&self) -> Matched {
+        match &self.path {
+            StringMatch::Prefix(prefix) | StringMatch::PrefixIgnoreCase(prefix) => Matched::Prefix(prefix.len()),
+            _ => Matched::Whole,
+        }
     }
 
     /// The first condition that does not hold; `None`: they all do.
     pub fn failure<'a>(&'a self, view: &View<'_>) -> Option<Failure<'a>> {
-        if self.path.as_ref().is_some_and(|path| !path.matches(view.target.path)) {
+        if !self.path.matches(view.target.path) {
             return Some(Failure::Path);
         }
         if let Some(failed) = self.headers.iter().find(|condition| !condition.holds(view.headers)) {
-            let failure = if failed.without {
-                Failure::WithoutHeader
-            } else {
-                Failure::Header
-            };
-            return Some(failure(&failed.name));
+            return Some(Failure::header(&failed.name, failed.without));
         }
         let holds = |(name, matcher): &&(Box<[u8]>, StringMatch)| {
-            view.target
-                .query_param(name)
-                .is_some_and(|value| matcher.matches(value))
+            view.target.query_param(name).is_some_and(|value| matcher.matches(value))
         };
-        self.query
-            .iter()
-            .find(|parameter| !holds(parameter))
-            .map(|(name, _)| Failure::Query(name))
+        if let Some((name, _)) = self.query.iter().find(|parameter| !holds(parameter)) {
+            return Some(Failure::Query(name));
+        }
+        // Last, because a claim has to be asked for.
+        let failed = self.claims.iter().find(|condition| !condition.holds(view.host))?;
+        Some(Failure::header(failed.key(), failed.without))
+    }
+}
+
+/// As the header map has it, where the host is `:authority`.
+fn header_name(name: &str) -> Box<[u8]> {
+    match name.to_ascii_lowercase() {
+        host if host == "host" => b":authority".as_slice().into(),
+        name => name.into_bytes().into(),
+    }
+}
+
+impl<'a> Failure<'a> {
+    fn header(name: &'a [u8], without: bool) -> Self {
+        if without { Self::WithoutHeader(name) } else { Self::Header(name) }
     }
 }
 
@@ -130,22 +145,13 @@ impl HeaderCondition {
         match values.next() {
             // treat_missing_header_as_empty, which Istio sets for all but presence.
             None => matches!(self.matcher, StringMatch::Present) || !self.matcher.matches(b""),
-            Some(first) => !std::iter::once(first)
-                .chain(values)
-                .any(|value| self.matcher.matches(value)),
+            Some(first) => !std::iter::once(first).chain(values).any(|value| self.matcher.matches(value)),
         }
     }
 }
 
-/// As the header map has it, where the host is `:authority`.
-fn header_name(name: &str) -> Box<[u8]> {
-    match name.to_ascii_lowercase() {
-        host if host == "host" => b":authority".as_slice().into(),
-        name => name.into_bytes().into(),
-    }
-}
-
-fn compile(condition: &StringCondition, ignore_case: bool) -> StringMatch {
+/// The matcher of a wire condition.
+pub(crate) fn compile(condition: &StringCondition, ignore_case: bool) -> StringMatch {
     match condition {
         StringCondition::Exact(exact) if ignore_case => StringMatch::ExactIgnoreCase(exact.as_bytes().into()),
         StringCondition::Exact(exact) => StringMatch::Exact(exact.as_bytes().into()),

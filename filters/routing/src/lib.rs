@@ -4,28 +4,43 @@
 //! reads (`cluster_header`). What that route could not do, is done here.
 
 mod action;
+mod address;
+mod claims;
 mod clusters;
 mod conditions;
 pub mod config;
+mod cors;
 mod explain;
+mod format;
 mod gateways;
 mod hosts;
+mod location;
+mod operations;
+mod paths;
 mod router_headers;
+mod router_policy;
+mod rules;
+mod sticky;
 mod table;
+mod target;
 
 use std::rc::Rc;
 
 use pointsman_host::{Filter, Host, LocalReply, Node, Request, Response, Step, Uses, Wake};
-use pointsman_http::HeaderMap;
+use pointsman_http::{Edits, HeaderMap};
 use pointsman_wire::{Cursor, Decode, resources};
 
-use action::Target;
+use action::Action;
 use clusters::Clusters;
-use conditions::View;
+use conditions::{Failure, View};
 use config::{Debug, Destinations, TrustRouterHeaders};
+use format::ResponseScope;
 use gateways::Gateway;
+use operations::Operations;
 use router_headers::RouterHeaders;
-use table::{Rules, Table, first_match};
+use rules::Rule;
+use table::{Rules, Table};
+use target::Target;
 
 /// The routing filter.
 pub struct Routing {
@@ -40,8 +55,28 @@ pub struct Routing {
 /// What routing keeps about a request until its response.
 #[derive(Default)]
 pub struct Stream {
+    /// Whose header operations the response gets.
+    decided: Option<Decided>,
+    /// What the response gets besides: what CORS says, a sticky cookie, the explanation.
+    response: Edits,
+}
+
+/// The rule that decided, and where it sends the request.
+struct Decided {
+    rule: Rc<Rule>,
+    /// None: it was answered here, by the rule itself or as a preflight of CORS.
     target: Option<Rc<Target>>,
-    explanation: Option<Vec<u8>>,
+}
+
+impl Decided {
+    /// What is done to the response's headers: nothing to a preflight's.
+    fn operations(&self) -> Option<&Operations> {
+        match (&self.target, self.rule.action.as_ref()) {
+            (Some(target), _) => Some(&target.response),
+            (None, Action::Answer(answer)) => Some(&answer.response),
+            (None, Action::Route(_)) => None,
+        }
+    }
 }
 
 impl Filter for Routing {
@@ -93,65 +128,105 @@ impl Filter for Routing {
 
     fn on_request(&self, stream: &mut Stream, _: Wake, request: &mut Request, host: &mut dyn Host) -> Step {
         let port = match self.table.knows_ports() {
-            true => host
-                .integer(&["destination", "port"])
-                .and_then(|port| u32::try_from(port).ok()),
+            true => host.integer(&["destination", "port"]).and_then(|port| u32::try_from(port).ok()),
             false => None,
         };
-        let debug_header = self
-            .debug_header
-            .as_ref()
-            .filter(|header| request.headers().has(header));
+        let debug_header = self.debug_header.as_ref().filter(|header| request.headers().has(header));
         let rules = self.table.rules(port, request.headers().authority());
-        if let Some(header) = debug_header {
-            request.edits.remove(header.clone());
-        }
-        let Some(rules) = rules else {
-            stream.explanation = debug_header.map(|_| explain::no_virtual_service());
-            return Step::Continue;
+        let Some(header) = debug_header else {
+            return match rules {
+                Some(rules) => self.handle(rules, None, stream, request, host),
+                None => Step::Continue,
+            };
         };
-        let explanation = debug_header.is_some().then_some(&mut stream.explanation);
-        match decide(rules, request.headers(), explanation, host) {
-            Some(target) => {
-                target.apply(request);
-                stream.target = Some(target);
-                Step::Continue
-            }
-            None => Step::Reply(no_rule_matched(rules)),
-        }
+        request.edits.remove(header.clone());
+        let mut explanation = Vec::new();
+        let step = match rules {
+            Some(rules) => self.handle(rules, Some(&mut explanation), stream, request, host),
+            None => Step::Continue,
+        };
+        let text = explain::text(rules.is_some(), stream.decided.as_ref(), &explanation);
+        stream.response.set(header.clone(), text.into());
+        step
     }
 
     fn has_more(&self, stream: &Stream) -> bool {
-        stream.explanation.is_some() || stream.target.as_ref().is_some_and(|target| !target.response.is_empty())
+        let operations = stream.decided.as_ref().and_then(Decided::operations);
+        !stream.response.is_empty() || operations.is_some_and(|operations| !operations.is_empty())
     }
 
-    fn on_response(&self, stream: &mut Stream, response: &mut Response, _: &mut dyn Host) {
-        if let Some(target) = &stream.target {
-            response.edits.extend(&target.response);
+    fn on_response(&self, stream: &mut Stream, request: &Request, response: &mut Response, host: &mut dyn Host) {
+        if let Some(operations) = stream.decided.as_ref().and_then(Decided::operations) {
+            let headers = if operations.read_response() { host.response_headers() } else { None };
+            let headers = &headers.unwrap_or_default();
+            operations.apply(&mut response.edits, |format, edits| {
+                format.evaluate(&ResponseScope { request, headers, edits, host: &*host }).into()
+            });
         }
-        if let (Some(header), Some(explanation)) = (&self.debug_header, stream.explanation.take()) {
-            response.edits.set(header.clone(), explanation.into());
-        }
+        response.edits.extend(&stream.response);
     }
 }
 
-/// The destination for a request, and how it came about if somebody asked.
-fn decide(
-    rules: &Rules,
+/// The rules that did not apply, and for each the first condition that failed.
+type Passed<'a> = Vec<(&'a Rule, Failure<'a>)>;
+
+impl Routing {
+    /// Finds the rule and does what it says.
+    fn handle<'a>(
+        &self,
+        rules: &'a Rules,
+        passed: Option<&mut Passed<'a>>,
+        stream: &mut Stream,
+        request: &mut Request,
+        host: &mut dyn Host,
+    ) -> Step {
+        let Some(rule) = find(rules, request.headers(), host, passed) else {
+            return Step::Reply(no_rule_matched(rules));
+        };
+        let matched = rule.conditions.matched();
+        let decided = stream.decided.insert(Decided { rule: rule.clone(), target: None });
+        let target = match rule.action.as_ref() {
+            Action::Answer(answer) => return Step::Reply(answer.reply(request, matched, host, &rule.label())),
+            Action::Route(forward) => {
+                if let Some(cors) = &forward.cors {
+                    if let Some(reply) = cors.preflight(request.headers()) {
+                        return Step::Reply(reply);
+                    }
+                    stream.response.extend(&cors.actual(request.headers()).unwrap_or_default());
+                }
+                let Some((target, cookie)) = forward.choose(request.headers(), host) else {
+                    return Step::Reply(no_rule_matched(rules)); // Validation leaves no rule without a weight.
+                };
+                if let Some(cookie) = cookie {
+                    stream.response.add(SET_COOKIE.into(), cookie);
+                }
+                target.clone()
+            }
+        };
+        target.apply(request, matched, host);
+        decided.target = Some(target);
+        Step::Continue
+    }
+}
+
+const SET_COOKIE: &[u8] = b"set-cookie";
+
+/// The first rule whose conditions hold. `passed` gets those before it.
+fn find<'a>(
+    rules: &'a Rules,
     headers: &HeaderMap,
-    explanation: Option<&mut Option<Vec<u8>>>,
-    host: &mut dyn Host,
-) -> Option<Rc<Target>> {
-    let view = View::new(headers);
-    let Some(explanation) = explanation else {
-        let rule = first_match(rules, &view, |_, _| {})?;
-        return rule.action.choose(|| host.random()).cloned();
-    };
-    let mut passed = Vec::new();
-    let rule = first_match(rules, &view, |rule, failure| passed.push((rule, failure)));
-    let target = rule.and_then(|rule| rule.action.choose(|| host.random()));
-    *explanation = Some(explain::decision(rule, target, &passed));
-    target.cloned()
+    host: &dyn Host,
+    mut passed: Option<&mut Passed<'a>>,
+) -> Option<&'a Rc<Rule>> {
+    let view = View::new(headers, host);
+    rules.iter().find(|rule| match (rule.conditions.failure(&view), &mut passed) {
+        (None, _) => true,
+        (Some(_), None) => false,
+        (Some(failure), Some(passed)) => {
+            passed.push((rule, failure));
+            false
+        }
+    })
 }
 
 /// Envoy's answer where it has a virtual host but no route.

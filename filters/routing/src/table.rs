@@ -6,12 +6,11 @@ use std::rc::Rc;
 use pointsman_host::{Node, Proxy};
 use pointsman_wire::{Cursor, Resource};
 
-use crate::action::Action;
 use crate::clusters::Clusters;
-use crate::conditions::{Conditions, Failure, View};
-use crate::config::{Headers, HttpMatchRequest, HttpRoute, VirtualService, is_host};
+use crate::config::VirtualService;
 use crate::gateways::Gateway;
 use crate::hosts::Hosts;
+use crate::rules::{Rule, Service};
 
 /// See the module.
 pub(crate) struct Table {
@@ -23,36 +22,6 @@ pub(crate) struct Table {
 
 /// The rules of a host, in the order in which they are tried.
 pub(crate) type Rules = Rc<[Rc<Rule>]>;
-
-/// One match entry of one rule: what istiod makes one Envoy route of.
-pub(crate) struct Rule {
-    /// The name that Istio gives the route: of the rule, then of the match entry.
-    pub name: String,
-    /// `NAMESPACE/NAME` of the VirtualService.
-    pub virtual_service: Rc<str>,
-    /// Its rule's place, and its own among the rule's match entries.
-    place: (usize, Option<usize>),
-    /// 0: any.
-    port: u32,
-    pub conditions: Conditions,
-    pub action: Rc<Action>,
-}
-
-impl Rule {
-    /// Such as `http[2].match[0]`.
-    pub fn place(&self) -> String {
-        match self.place {
-            (rule, None) => format!("http[{rule}]"),
-            (rule, Some(entry)) => format!("http[{rule}].match[{entry}]"),
-        }
-    }
-}
-
-/// A VirtualService whose rules survived what is known before any request.
-struct Service {
-    hosts: Vec<String>,
-    rules: Vec<Rc<Rule>>,
-}
 
 impl Table {
     /// Builds the table. What is wrong is reported at `at`.
@@ -116,126 +85,6 @@ impl Table {
             .map(|(_, hosts)| hosts);
         of_port.unwrap_or(&self.other_ports).find(authority)
     }
-}
-
-/// The first rule whose conditions hold. `passed` hears of each rule before it, and which condition did not.
-pub(crate) fn first_match<'a>(
-    rules: &'a Rules,
-    view: &View<'_>,
-    mut passed: impl FnMut(&'a Rule, Failure<'a>),
-) -> Option<&'a Rc<Rule>> {
-    rules.iter().find(|rule| match rule.conditions.failure(view) {
-        None => true,
-        Some(failure) => {
-            passed(rule, failure);
-            false
-        }
-    })
-}
-
-impl Service {
-    fn new(
-        resource: &Resource<VirtualService>,
-        gateway: &Gateway,
-        clusters: &Clusters,
-        node: &Node,
-        at: Cursor<'_>,
-    ) -> Self {
-        let namespace = resource.namespace.as_deref();
-        let label: Rc<str> = match namespace {
-            Some(namespace) => format!("{namespace}/{}", resource.name).into(),
-            None => resource.name.as_str().into(),
-        };
-        let mut rules = Vec::new();
-        for (index, route) in resource.spec.http.iter().enumerate() {
-            let Some(action) = action(route, index, resource, clusters, at) else {
-                continue;
-            };
-            let action = Rc::new(action);
-            let mut push = |entry: Option<(usize, &HttpMatchRequest)>| {
-                rules.push(Rc::new(Rule {
-                    name: route_name(route, entry.map(|(_, entry)| entry)),
-                    virtual_service: label.clone(),
-                    place: (index, entry.map(|(place, _)| place)),
-                    port: entry.map_or(0, |(_, entry)| entry.port),
-                    conditions: entry.map(|(_, entry)| Conditions::new(entry)).unwrap_or_default(),
-                    action: action.clone(),
-                }));
-            };
-            let entries = route.matches.iter().enumerate();
-            if route.matches.is_empty() {
-                push(None);
-            }
-            entries
-                .filter(|(_, entry)| is_ours(entry, gateway, namespace, node))
-                .for_each(|entry| push(Some(entry)));
-        }
-        let hosts = resource
-            .spec
-            .hosts
-            .iter()
-            .flat_map(|host| clusters.names(host.as_str(), namespace))
-            .collect();
-        Self { hosts, rules }
-    }
-
-    /// The rules that exist at a port, up to the first that catches all: behind it istiod generates none.
-    fn at_port(&self, port: u32) -> Vec<Rc<Rule>> {
-        let mut rules = Vec::new();
-        for rule in self.rules.iter().filter(|rule| rule.port == 0 || rule.port == port) {
-            rules.push(rule.clone());
-            if rule.conditions.are_catch_all() {
-                break;
-            }
-        }
-        rules
-    }
-}
-
-/// What is known of a match entry before any request. As in istiod, an entry that names gateways is not asked for
-/// labels and namespace.
-fn is_ours(entry: &HttpMatchRequest, gateway: &Gateway, namespace: Option<&str>, node: &Node) -> bool {
-    if !entry.gateways.is_empty() {
-        return gateway.is_among(&entry.gateways, namespace, "mesh");
-    }
-    let labels_fit = entry
-        .source_labels
-        .iter()
-        .all(|(name, value)| node.labels.get(name) == Some(value));
-    labels_fit && (entry.source_namespace.is_empty() || entry.source_namespace == node.namespace)
-}
-
-fn route_name(route: &HttpRoute, entry: Option<&HttpMatchRequest>) -> String {
-    match entry {
-        Some(entry) if !entry.name.is_empty() => format!("{}.{}", route.name, entry.name),
-        _ => route.name.clone(),
-    }
-}
-
-fn action(
-    route: &HttpRoute,
-    index: usize,
-    resource: &Resource<VirtualService>,
-    clusters: &Clusters,
-    at: Cursor<'_>,
-) -> Option<Action> {
-    let mut all = Some(Vec::new());
-    for (place, destination) in route.route.iter().enumerate() {
-        let rewritten = rewrites_host(&route.headers) || rewrites_host(&destination.headers);
-        match clusters.told(&destination.destination, resource.namespace.as_deref(), rewritten) {
-            Ok(told) => all.iter_mut().for_each(|all| all.push(told.clone())),
-            Err(why) => {
-                let path = format!("{}.http[{index}].route[{place}].destination", resource.path);
-                all = at.error_at(path, why);
-            }
-        }
-    }
-    Some(Action::new(route, all?))
-}
-
-fn rewrites_host(headers: &Option<Headers>) -> bool {
-    let request = headers.as_ref().and_then(|headers| headers.request.as_ref());
-    request.is_some_and(|request| request.set.keys().chain(request.add.keys()).any(|name| is_host(name)))
 }
 
 /// Who has which host. A gateway merges the rules of several VirtualServices for one host and moves those that catch

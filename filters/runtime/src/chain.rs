@@ -36,7 +36,13 @@ pub trait Chain: Sized + 'static {
     fn has_more(&self, streams: &Self::Streams) -> bool;
 
     /// See [`Filter::on_response`].
-    fn on_response(&self, streams: &mut Self::Streams, response: &mut Response, host: &mut dyn Host);
+    fn on_response(
+        &self,
+        streams: &mut Self::Streams,
+        request: &Request,
+        response: &mut Response,
+        host: &mut dyn Host,
+    );
 }
 
 const fn either(a: Uses, b: Uses) -> Uses {
@@ -105,8 +111,14 @@ macro_rules! chain {
                 $(self.$index.has_more(&streams.$index))||+
             }
 
-            fn on_response(&self, streams: &mut Self::Streams, response: &mut Response, host: &mut dyn Host) {
-                $(self.$index.on_response(&mut streams.$index, response, host);)+
+            fn on_response(
+                &self,
+                streams: &mut Self::Streams,
+                request: &Request,
+                response: &mut Response,
+                host: &mut dyn Host,
+            ) {
+                $(self.$index.on_response(&mut streams.$index, request, response, host);)+
             }
         }
     };

@@ -1,7 +1,7 @@
 //! What the pipeline needs of the proxy beyond what filters may ask, and Envoy as the one that gives it.
 
 use pointsman_host::{GrpcCall, Host, HttpCall, LocalReply};
-use pointsman_http::Write;
+use pointsman_http::{HeaderMap, Write};
 use proxy_wasm::hostcalls;
 
 use crate::abi::{self, Buffer, Level, Map, Status};
@@ -56,6 +56,10 @@ impl Host for Envoy {
 
     fn property(&self, path: &[&str]) -> Option<Vec<u8>> {
         abi::property(path).ok()
+    }
+
+    fn response_headers(&mut self) -> Option<HeaderMap> {
+        abi::read_map(Map::Response).ok().and_then(|block| HeaderMap::parse(block).ok())
     }
 }
 

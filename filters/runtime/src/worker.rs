@@ -114,7 +114,7 @@ impl<C: Chain> Worker<C> {
         };
         self.stop_waiting(context, stream.phase, proxy);
         let mut response = Response::default();
-        stream.filters.on_response(&mut stream.states, &mut response, proxy);
+        stream.filters.on_response(&mut stream.states, &stream.request, &mut response, proxy);
         write(proxy, Map::Response, &response.edits, None);
     }
 

@@ -35,6 +35,7 @@
 //! ```
 
 mod decode;
+mod duration;
 mod message;
 mod nearest;
 mod path;

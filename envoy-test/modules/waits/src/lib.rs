@@ -113,7 +113,7 @@ impl Filter for Waits {
         !stream.story.is_empty()
     }
 
-    fn on_response(&self, stream: &mut Stream, response: &mut Response, _: &mut dyn Host) {
+    fn on_response(&self, stream: &mut Stream, _: &Request, response: &mut Response, _: &mut dyn Host) {
         response
             .edits
             .set(Rc::from(&b"x-waited"[..]), Rc::from(stream.story.join(", ").as_bytes()));

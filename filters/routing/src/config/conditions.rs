@@ -7,6 +7,7 @@ use pointsman_http::Pattern;
 use pointsman_wire::{Cursor, Decode, message};
 
 use super::headers::check_name;
+use crate::claims;
 use super::route::check_port;
 
 message! {
@@ -47,17 +48,21 @@ message! {
 
 fn check_match(this: &HttpMatchRequest, at: Cursor<'_>) -> Option<()> {
     let before = at.errors();
-    for (field, condition) in [
-        ("scheme", &this.scheme),
-        ("method", &this.method),
-        ("authority", &this.authority),
-    ] {
-        at.field(field, |at| check_value(condition.as_ref(), at));
+    let values = [&this.uri, &this.scheme, &this.method, &this.authority];
+    for (field, condition) in ["uri", "scheme", "method", "authority"].into_iter().zip(values) {
+        at.field(field, |at| match condition {
+            // Istio reads it as "any value" where a header or a parameter may be absent, and nowhere else.
+            Some(StringCondition::Anything) if at.value().get("regex").is_some() => {
+                at.field("regex", |at| at.error::<()>("`*` is no regex; any value is `.*`"))
+            }
+            Some(StringCondition::Anything) if field == "uri" => {
+                at.warning("has no effect: none of exact, prefix and regex is set");
+                None
+            }
+            Some(condition) if field != "uri" => check_prefix(condition, at),
+            _ => None,
+        });
     }
-    at.field("uri", |at| match &this.uri {
-        Some(StringCondition::Anything) => at.error::<()>("needs one of exact, prefix and regex"),
-        _ => None,
-    });
     for (field, conditions) in [("headers", &this.headers), ("withoutHeaders", &this.without_headers)] {
         at.field(field, |at| {
             for (name, condition) in conditions {
@@ -82,8 +87,11 @@ fn check_match(this: &HttpMatchRequest, at: Cursor<'_>) -> Option<()> {
 }
 
 fn check_header(name: &str, condition: &StringCondition, at: Cursor<'_>) -> Option<()> {
-    if name.starts_with("@request.auth.") {
-        return at.error("matches on JWT claims are not in this version yet");
+    if name.starts_with('@') {
+        return match claims::path(name) {
+            Some(_) => check_prefix(condition, at),
+            None => at.error("is neither a header's name nor a claim's: `@request.auth.claims.NAME` or `…[NAME][NAME]`"),
+        };
     }
     if ["uri", "scheme", "method", "authority"].contains(&name) {
         at.warning(format_args!(
@@ -92,14 +100,6 @@ fn check_header(name: &str, condition: &StringCondition, at: Cursor<'_>) -> Opti
     }
     check_name(at, name.strip_prefix(':').unwrap_or(name))?;
     check_prefix(condition, at)
-}
-
-fn check_value(condition: Option<&StringCondition>, at: Cursor<'_>) -> Option<()> {
-    match condition {
-        None => Some(()),
-        Some(StringCondition::Anything) => at.error("needs one of exact, prefix and regex"),
-        Some(condition) => check_prefix(condition, at),
-    }
 }
 
 /// Envoy refuses an empty prefix everywhere but in a path.

@@ -5,6 +5,8 @@ use std::rc::Rc;
 
 use pointsman_wire::{Cursor, Decode, message};
 
+use crate::format::Format;
+
 message! {
     /// Headers.
     pub struct Headers = "Headers" {
@@ -20,9 +22,9 @@ message! {
     /// HeaderOperations: all removals first, then `set`, then `add`, each in the order of names.
     pub struct HeaderOperations = "HeaderOperations" {
         /// Becomes the only line of the name.
-        set: StaticHeaders = "set",
+        set: HeaderValues = "set",
         /// Becomes a further line.
-        add: StaticHeaders = "add",
+        add: HeaderValues = "add",
         /// All lines of the name go.
         remove: Vec<String> = "remove",
     }
@@ -30,13 +32,23 @@ message! {
 }
 
 /// Header values by name, in the order of the names as they are written.
-pub type StaticHeaders = BTreeMap<String, HeaderValue>;
+pub type HeaderValues = BTreeMap<String, HeaderValue>;
 
 fn check_headers(this: &Headers, at: Cursor<'_>) -> Option<()> {
-    let Some(response) = &this.response else {
-        return Some(());
-    };
     let before = at.errors();
+    let request = this.request.as_ref();
+    at.field("request", |at| {
+        for (field, values) in request.into_iter().flat_map(|request| [("set", &request.set), ("add", &request.add)]) {
+            at.field(field, |at| {
+                for (name, _) in values.iter().filter(|(_, value)| value.format.is_of_response()) {
+                    at.field(name, |at| at.error::<()>("tells of the response, which a request does not have yet"));
+                }
+            });
+        }
+    });
+    let Some(response) = &this.response else {
+        return (at.errors() == before).then_some(());
+    };
     at.field("response", |at| {
         for (field, values) in [("set", &response.set), ("add", &response.add)] {
             at.field(field, |at| {
@@ -102,13 +114,13 @@ impl Decode for HeaderName {
     }
 }
 
-/// A header's value: literal text, in which Envoy reads `%%` as a percent sign.
+/// A header's value: text with Envoy's format strings.
 #[derive(Clone, Debug)]
 pub struct HeaderValue {
     /// As it is written: what a rewrite of the host takes.
     pub written: String,
-    /// As it is sent.
-    pub literal: Rc<[u8]>,
+    /// As it is computed.
+    pub(crate) format: Format,
 }
 
 impl Decode for HeaderValue {
@@ -117,13 +129,9 @@ impl Decode for HeaderValue {
         if let Some(byte) = written.bytes().find(|byte| matches!(byte, b'\0' | b'\r' | b'\n')) {
             return at.error(format_args!("{:?} cannot stand in a header's value", char::from(byte)));
         }
-        let literal = written.replace("%%", "\0");
-        if literal.contains('%') {
-            return at.error(format_args!(
-                "`{written}`: format strings are not in this version yet; write a percent sign as `%%`"
-            ));
+        match Format::parse(&written) {
+            Ok(format) => Some(Self { written, format }),
+            Err(why) => at.error(format_args!("`{written}`: {why}")),
         }
-        let literal = literal.replace('\0', "%").into_bytes().into();
-        Some(Self { written, literal })
     }
 }

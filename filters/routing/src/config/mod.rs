@@ -2,17 +2,27 @@
 //!
 //! Nothing here is read on the request path: [`Table`](crate::table::Table) is built from it once.
 
+mod answers;
 mod conditions;
+mod cors;
 mod destinations;
 mod headers;
 mod host;
+mod policy;
+mod rewrite;
 mod route;
+mod sticky;
 
+pub use answers::{DerivePort, HttpBody, HttpDirectResponse, HttpRedirect};
 pub use conditions::{HttpMatchRequest, StringCondition};
+pub use cors::{CorsPolicy, UnmatchedPreflights};
 pub use destinations::{By, ClusterOverride, Destinations, Part, Template};
-pub use headers::{HeaderName, HeaderOperations, HeaderValue, Headers, StaticHeaders};
+pub use headers::{HeaderName, HeaderOperations, HeaderValue, Headers, HeaderValues};
 pub use host::HostName;
 pub(crate) use {headers::is_host, host::bracketed};
+pub use policy::{HttpMirror, HttpRetry, Percent, RetryOn};
+pub use rewrite::{HttpRewrite, RegexRewrite};
+pub use sticky::{HttpCookie, Sticky, StickyFields};
 pub use route::{Destination, HttpRoute, HttpRouteDestination, PortSelector, Weight};
 
 use pointsman_wire::{Cursor, Decode, Kind, message};

@@ -72,7 +72,7 @@ impl Fixture {
         };
         let mut response = Response::default();
         if self.routing.has_more(&stream) {
-            self.routing.on_response(&mut stream, &mut response, &mut self.host);
+            self.routing.on_response(&mut stream, &request, &mut response, &mut self.host);
         }
         let before = vec![(":status".into(), "200".into()), ("x-upstream".into(), "1".into())];
         let response = differences(&before, &written(&response.edits, None, before.clone()));

@@ -31,9 +31,38 @@ fn everything() -> Value {
             "headers": operations("destination"),
         })
     };
-    let http = json!([{
-        "name": "rule", "match": [full, {}], "route": [destination(1), destination(0)], "headers": operations("route"),
-    }]);
+    let mirror = json!({"host": "m.com", "subset": "v1", "port": {"number": 80}});
+    let http = json!([
+        {
+            "name": "rule", "match": [full, {}], "route": [destination(1), destination(1)],
+            "headers": operations("route"), "rewrite": {"uri": "/x"}, "timeout": "1s",
+            "retries": {
+                "attempts": 3, "perTryTimeout": "1s", "retryOn": "503", "retryRemoteLocalities": false,
+                "retryIgnorePreviousHosts": true,
+            },
+            "mirror": mirror, "mirrorPercentage": {"value": 0.5},
+            "corsPolicy": {
+                "allowOrigins": [{"prefix": "https://a."}], "allowMethods": ["GET"], "allowHeaders": ["x"],
+                "exposeHeaders": ["y"], "maxAge": "24h", "allowCredentials": true, "unmatchedPreflights": "IGNORE",
+            },
+            "sticky": {"httpCookie": {"name": "c", "path": "/", "ttl": "0s"}},
+        },
+        {
+            "match": [{"uri": {"prefix": "/b"}}], "route": [destination(1), destination(1)],
+            "rewrite": {"authority": "x.com", "uriRegexRewrite": {"match": "^/(.)", "rewrite": "/\\1"}},
+            "headers": null, "mirrorPercent": 5, "mirrors": [{"destination": mirror, "percentage": {"value": 100}}],
+            "corsPolicy": {"allowOrigin": ["https://a.com"]}, "sticky": {"httpHeaderName": "x"},
+        },
+        {"route": [destination(1), destination(1)], "sticky": {"useSourceIp": true}},
+        {"route": [destination(1), destination(1)], "sticky": {"httpQueryParameterName": "q"}},
+        {
+            "match": [{"uri": {"prefix": "/c"}}],
+            "redirect": {"prefixRewrite": "/d", "authority": "x.com", "derivePort": "FROM_REQUEST_PORT"},
+        },
+        {"redirect": {"uri": "/d", "port": 443, "scheme": "https", "redirectCode": 308}},
+        {"directResponse": {"status": 200, "body": {"string": "ok"}}},
+        {"directResponse": {"status": 200, "body": {"bytes": "b2s="}}},
+    ]);
     json!({
         "gateway": "n/edge",
         "virtualServices": [
@@ -72,7 +101,7 @@ fn it_is_accepted_without_a_word() {
     let note = "no effect here: apiVersion (networking.istio.io/v1: all versions mean the same)";
     assert_eq!(warnings, [format!("virtualServices[0]: {note}")]);
     let outcome = Fixture::at(&everything(), &sidecar()).ask("a.com/");
-    assert!(outcome.starts_with("passes; :authority: h.com; x-add: 100%, 100%; x-cluster: a.com-v1-80; "), "{outcome}");
+    assert!(outcome.starts_with("passes; :authority: h.com; :path: /x; x-add: 100%, 100%; x-cluster: a.com-v1-80; "), "{outcome}");
 }
 
 /// So that a new field cannot be forgotten here: it has every honoured field of every message.
@@ -87,6 +116,16 @@ fn nothing_is_missing_in_it() {
     let expected = honoured::<config::VirtualService>()
         .chain(honoured::<config::HttpRoute>())
         .chain(honoured::<config::HttpMatchRequest>())
+        .chain(honoured::<config::HttpRewrite>())
+        .chain(honoured::<config::HttpRedirect>())
+        .chain(honoured::<config::HttpDirectResponse>())
+        .chain(honoured::<config::HttpBody>())
+        .chain(honoured::<config::HttpRetry>())
+        .chain(honoured::<config::HttpMirror>())
+        .chain(honoured::<config::Percent>())
+        .chain(honoured::<config::CorsPolicy>())
+        .chain(honoured::<config::StickyFields>())
+        .chain(honoured::<config::HttpCookie>())
         .chain(honoured::<config::HttpRouteDestination>())
         .chain(honoured::<config::Destination>())
         .chain(honoured::<config::PortSelector>())
@@ -178,7 +217,7 @@ fn all_errors_at_once_in_their_order() {
             "virtualServices[0].http[0].match[1]: 7 is a number, expected an object",
             "virtualServices[0].http[0].route[0].weight: -1 is not a weight, expected 0 or more",
             "virtualServices[0].http[0].route[1].destination: is missing",
-            "virtualServices[0].http[1].timeout: is refused: not in this version yet",
+            "virtualServices[0].http[1]: does nothing: it needs one of route, redirect and directResponse",
             "virtualServices[1].kind: expected `VirtualService`: other kinds do not belong here",
             "virtualServices[1].apiVersion: expected networking.istio.io/v1, networking.istio.io/v1beta1 or the like",
             "virtualServices[1].spec: is missing",

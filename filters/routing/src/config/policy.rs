@@ -1,0 +1,163 @@
+//! What a rule says of retries and mirrors.
+
+use std::time::Duration;
+
+use pointsman_wire::{Cursor, Decode, message};
+
+use super::route::Destination;
+
+message! {
+    /// HTTPRetry.
+    pub struct HttpRetry = "HTTPRetry" {
+        /// How many further tries; 0 or less: none.
+        attempts: i32 = "attempts",
+        /// How long one try may take, the first one included.
+        per_try_timeout: Option<Duration> = "perTryTimeout",
+        /// On what; none: Istio's default.
+        retry_on: RetryOn = "retryOn",
+        /// Whether a try may not go where one went before: always.
+        ignore_previous_hosts: Option<bool> = "retryIgnorePreviousHosts",
+        /// Whether a try may leave the locality: no.
+        remote_localities: Option<bool> = "retryRemoteLocalities",
+    }
+    refused {
+        "backoff": "no header can tell Envoy's router: leave it out for Envoy's 25ms, or set it in the Envoy route itself",
+    }
+    check check_retry;
+}
+
+fn check_retry(this: &HttpRetry, at: Cursor<'_>) -> Option<()> {
+    let before = at.errors();
+    if this.attempts <= 0 && (this.per_try_timeout.is_some() || !this.retry_on.is_empty()) {
+        at.field("attempts", |at| {
+            at.error::<()>("is 0, which turns retries off: then perTryTimeout and retryOn must be left out")
+        });
+    }
+    if this.ignore_previous_hosts == Some(false) {
+        at.field("retryIgnorePreviousHosts", |at| {
+            at.error::<()>("false is refused: no header can tell Envoy's router; the routes ignore previous hosts")
+        });
+    }
+    if this.remote_localities == Some(true) {
+        at.field("retryRemoteLocalities", |at| {
+            at.error::<()>("true is refused: no header can tell Envoy's router; set it in the Envoy route itself")
+        });
+    }
+    if let Some(timeout) = &this.per_try_timeout {
+        at.field("perTryTimeout", |at| check_timeout(at, timeout));
+    }
+    (at.errors() == before).then_some(())
+}
+
+/// Istio takes none under a millisecond; nor could a header say it.
+pub(super) fn check_timeout(at: Cursor<'_>, timeout: &Duration) -> Option<()> {
+    match timeout.as_millis() {
+        0 => at.error("is less than 1ms; leave it out for no time-out"),
+        _ => Some(()),
+    }
+}
+
+/// `retryOn`, by the header that says it to Envoy's router.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RetryOn {
+    /// `x-envoy-retry-on`.
+    pub http: Vec<String>,
+    /// `x-envoy-retry-grpc-on`.
+    pub grpc: Vec<String>,
+    /// `x-envoy-retriable-status-codes`.
+    pub codes: Vec<u32>,
+}
+
+const HTTP: [&str; 11] = [
+    "5xx",
+    "gateway-error",
+    "reset",
+    "reset-before-request",
+    "connect-failure",
+    "envoy-ratelimited",
+    "retriable-4xx",
+    "refused-stream",
+    "retriable-status-codes",
+    "retriable-headers",
+    "http3-post-connect-failure",
+];
+const GRPC: [&str; 5] = ["cancelled", "deadline-exceeded", "internal", "resource-exhausted", "unavailable"];
+
+impl RetryOn {
+    /// Istio's default list. Its `retriable-status-codes` comes without codes, and so says nothing.
+    pub fn istio() -> Self {
+        let texts = |texts: [&str; 2]| texts.map(str::to_owned).into();
+        Self {
+            http: texts(["connect-failure", "refused-stream"]),
+            grpc: texts(["unavailable", "cancelled"]),
+            codes: Vec::new(),
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.http.is_empty() && self.grpc.is_empty() && self.codes.is_empty()
+    }
+
+    /// The list, or Istio's where there is none.
+    pub fn or_istio(&self) -> Self {
+        if self.is_empty() { Self::istio() } else { self.clone() }
+    }
+}
+
+impl Decode for RetryOn {
+    fn decode(at: Cursor<'_>) -> Option<Self> {
+        let text = String::decode(at)?;
+        let mut all = Self::default();
+        for word in text.split(',').map(str::trim).filter(|word| !word.is_empty()) {
+            if GRPC.contains(&word) {
+                all.grpc.push(word.into());
+            } else if HTTP.contains(&word) {
+                all.http.push(word.into());
+            } else if let Some(code) = word.parse().ok().filter(|code| (100..=599).contains(code)) {
+                all.codes.push(code);
+            } else {
+                let known = [&HTTP[..], &GRPC[..]].concat().join(", ");
+                return at.error(format_args!("`{word}` is unknown; known here: {known}, and status codes"));
+            }
+        }
+        Some(all)
+    }
+
+    fn absent() -> Option<Self> {
+        Some(Self::default())
+    }
+}
+
+message! {
+    /// HTTPMirrorPolicy.
+    pub struct HttpMirror = "HTTPMirrorPolicy" {
+        /// Where the copies go.
+        destination: Destination = "destination",
+        /// How many of the requests are copied; none: all.
+        percentage: Option<Percent> = "percentage",
+    }
+}
+
+message! {
+    /// Percent.
+    pub struct Percent = "Percent" {
+        /// 0, or 0.0001 to 100.
+        value: f64 = "value",
+    }
+    check check_percent;
+}
+
+fn check_percent(this: &Percent, at: Cursor<'_>) -> Option<()> {
+    at.field("value", |at| match this.value {
+        0.0 | 0.0001..=100.0 => Some(()),
+        value => at.error(format_args!("{value} is not a percentage, expected 0, or 0.0001 to 100")),
+    })
+}
+
+impl Percent {
+    /// Of a million, cut off as istiod does.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    pub fn of_million(&self) -> u32 {
+        (self.value * 10_000.0) as u32
+    }
+}

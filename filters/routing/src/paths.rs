@@ -1,0 +1,96 @@
+//! What a rewrite makes of a path.
+
+use std::rc::Rc;
+
+use pointsman_http::Rewrite;
+use pointsman_http::path::Target;
+
+use crate::config::HttpRewrite;
+
+/// What of the path the rule's condition matched: what `rewrite.uri` replaces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Matched {
+    /// So many bytes. Without a condition it is the leading slash, as the prefix `/` is what istiod makes of none.
+    Prefix(usize),
+    /// All of it, without the query.
+    Whole,
+}
+
+impl Matched {
+    /// The path with what matched replaced, and its query.
+    pub fn replace(self, target: Target<'_>, by: &[u8]) -> Vec<u8> {
+        let kept = match self {
+            Self::Prefix(length) => target.path.get(length..).unwrap_or_default(),
+            Self::Whole => b"",
+        };
+        [by, kept, target.rest].concat()
+    }
+}
+
+/// HTTPRewrite, as far as it is about the path.
+pub(crate) enum PathRewrite {
+    /// `uri`.
+    Matched(Box<[u8]>),
+    /// `uriRegexRewrite`.
+    Regex(Rc<Rewrite>),
+}
+
+impl PathRewrite {
+    pub fn new(rewrite: &HttpRewrite) -> Option<Self> {
+        match (&rewrite.regex, rewrite.uri.as_str()) {
+            (Some(regex), _) => Some(Self::Regex(regex.0.clone())),
+            (None, "") => None,
+            (None, uri) => Some(Self::Matched(uri.as_bytes().into())),
+        }
+    }
+
+    /// The new `:path`.
+    pub fn apply(&self, path: &[u8], matched: Matched) -> Vec<u8> {
+        let target = Target::parse(path);
+        match self {
+            Self::Matched(uri) => matched.replace(target, uri),
+            Self::Regex(rewrite) => match rewrite.replace_all(target.path) {
+                empty if empty.is_empty() => path.to_vec(),
+                new => [&new, target.rest].concat(),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn joins() {
+        for (uri, matched, path, expected) in [
+            ("/", Matched::Prefix(4), "/foo/bar", "//bar"),
+            ("/", Matched::Prefix(5), "/foo/bar?q", "/bar?q"),
+            ("/x", Matched::Prefix(1), "/a", "/xa"),
+            ("/x", Matched::Prefix(4), "/foo#f", "/x#f"),
+            ("/x?y", Matched::Whole, "/foo/bar?q=1", "/x?y?q=1"),
+            ("x", Matched::Whole, "/", "x"),
+            ("/x", Matched::Prefix(9), "/", "/x"),
+        ] {
+            let rewrite = PathRewrite::Matched(uri.as_bytes().into());
+            let new = rewrite.apply(path.as_bytes(), matched);
+            assert_eq!(String::from_utf8(new).unwrap(), expected, "{uri} {matched:?} {path}");
+        }
+    }
+
+    #[test]
+    fn regexes() {
+        for (pattern, by, path, expected) in [
+            ("x*", "-", "/axb", "-/-a-b-"),
+            ("^/(a)/", r"/\1\1/\\", "/a/b?/a/", r"/aa/\b?/a/"),
+            (".*", "", "/a?q", "/a?q"),
+            ("/", "?", "/a/b?q", "?a?b?q"),
+        ] {
+            let rewrite = Rc::new(Rewrite::compile(pattern, by).unwrap());
+            let new = PathRewrite::Regex(rewrite).apply(path.as_bytes(), Matched::Whole);
+            assert_eq!(String::from_utf8(new).unwrap(), expected, "{pattern} {by} {path}");
+        }
+    }
+}
