@@ -49,7 +49,7 @@ async fn bench() -> Result<()> {
     table::print(&rows);
     if callgrind.is_none() && !quick {
         println!("\nNOT measured: cycles, which need valgrind (Debian: apt-get install valgrind).");
-        println!("CPU times alone are noisy: 0.3 units mean nothing.");
+        println!("CPU times alone are noisy: a difference of half a unit means nothing.");
     }
     let wrong = rows
         .iter()

@@ -89,7 +89,7 @@ fn header_operations() {
 #[test]
 fn a_rewrite_of_the_host() {
     let rules = policy(json!([{"route": to("a"), "headers": {"request": {"set": {"Host": "h"}}}}]));
-    let writes = ["+x-pointsman-cluster=a", "+x-envoy-original-host=b", ":authority=h"];
+    let writes = ["+x-envoy-original-host=b", ":authority=h", "+x-pointsman-cluster=a"];
     costs(&rules, &[], "1 read, 3 write", "", &writes);
 }
 

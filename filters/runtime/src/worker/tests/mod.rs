@@ -96,7 +96,7 @@ impl<const N: usize> Filter for Scripted<N> {
         stream.keeps
     }
 
-    fn on_response(&self, stream: &mut Stream, response: &mut Response, _: &mut dyn Host) {
+    fn on_response(&self, stream: &mut Stream, _: &Request, response: &mut Response, _: &mut dyn Host) {
         let value = format!("{}.{N} {}", self.generation, stream.keeps);
         response.edits.add(b"kept".as_slice().into(), value.into_bytes().into());
     }
@@ -171,6 +171,11 @@ impl Host for FakeProxy {
     fn property(&self, path: &[&str]) -> Option<Vec<u8>> {
         self.count("property");
         (path == ["destination", "port"]).then(|| 80u64.to_le_bytes().to_vec())
+    }
+
+    fn response_headers(&mut self) -> Option<HeaderMap> {
+        self.count("read");
+        HeaderMap::parse(HeaderMap::serialize(&[(":status", "200")])).ok()
     }
 }
 
