@@ -37,13 +37,9 @@ impl Admin {
 
     /// Counters and gauges whose name starts with the prefix.
     pub async fn stats(&self, prefix: &str) -> Result<BTreeMap<String, u64>> {
-        let text = self
-            .get(&format!("/stats?filter={}", escape(&format!("^{}", quote(prefix)))))
-            .await?;
+        let text = self.get(&format!("/stats?filter={}", escape(&format!("^{}", quote(prefix))))).await?;
         let pairs = text.lines().filter_map(|line| line.split_once(": "));
-        Ok(pairs
-            .filter_map(|(name, value)| Some((name.to_owned(), value.parse().ok()?)))
-            .collect())
+        Ok(pairs.filter_map(|(name, value)| Some((name.to_owned(), value.parse().ok()?))).collect())
     }
 
     /// One counter or gauge; 0 when Envoy has not made it yet.
@@ -54,9 +50,7 @@ impl Admin {
     /// Envoy's view of one resource, such as ("dynamic_listeners", NAME). None if it does not know it.
     pub(crate) async fn dump(&self, resource: &str, name: &str) -> Result<Option<Value>> {
         let name = escape(&format!("^{}$", quote(name)));
-        let text = self
-            .get(&format!("/config_dump?resource={resource}&name_regex={name}"))
-            .await?;
+        let text = self.get(&format!("/config_dump?resource={resource}&name_regex={name}")).await?;
         let mut dump: Value = serde_json::from_str(&text).context("the config dump is no JSON")?;
         Ok(dump.pointer_mut("/configs/0").map(Value::take))
     }
@@ -86,12 +80,6 @@ fn quote(text: &str) -> String {
 /// The text as part of a query string.
 fn escape(text: &str) -> String {
     text.bytes()
-        .map(|byte| {
-            if byte.is_ascii_alphanumeric() {
-                char::from(byte).to_string()
-            } else {
-                format!("%{byte:02X}")
-            }
-        })
+        .map(|byte| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") })
         .collect()
 }

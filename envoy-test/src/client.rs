@@ -77,15 +77,8 @@ impl Request {
     fn build(self) -> Result<http::Request<Full<Bytes>>> {
         let version = if self.http2 { Version::HTTP_2 } else { Version::HTTP_11 };
         // HTTP/1 carries the host in its header line, HTTP/2 in the URI's authority.
-        let uri = if self.http2 {
-            format!("http://{}{}", self.host, self.path)
-        } else {
-            self.path
-        };
-        let mut request = http::Request::builder()
-            .method(self.method.as_str())
-            .uri(uri)
-            .version(version);
+        let uri = if self.http2 { format!("http://{}{}", self.host, self.path) } else { self.path };
+        let mut request = http::Request::builder().method(self.method.as_str()).uri(uri).version(version);
         if !self.http2 {
             request = request.header("host", self.host);
         }
@@ -109,9 +102,7 @@ enum Sender {
 impl Connection {
     /// Connects, for HTTP/2 with prior knowledge.
     pub async fn open(address: SocketAddr, http2: bool) -> Result<Self> {
-        let stream = TcpStream::connect(address)
-            .await
-            .with_context(|| format!("cannot connect to {address}"))?;
+        let stream = TcpStream::connect(address).await.with_context(|| format!("cannot connect to {address}"))?;
         stream.set_nodelay(true)?;
         let io = TokioIo::new(stream);
         // What the connection's own task has to say, the request on it says as well.
@@ -130,9 +121,7 @@ impl Connection {
     pub async fn send(&mut self, mut request: Request) -> Result<Answer> {
         request.http2 = matches!(self.0, Sender::Http2(_));
         let shown = format!("{} {}", request.method, request.path);
-        let request = request
-            .build()
-            .with_context(|| format!("{shown}: not a request that this client can send"))?;
+        let request = request.build().with_context(|| format!("{shown}: not a request that this client can send"))?;
         tokio::time::timeout(PATIENCE, async {
             let response = match &mut self.0 {
                 Sender::Http1(sender) => {
@@ -170,12 +159,7 @@ impl Answer {
         let (parts, body) = response.into_parts();
         let body = body.collect().await.context("the answer broke off")?;
         let trailers = body.trailers().cloned().unwrap_or_default();
-        Ok(Self {
-            status: parts.status.as_u16(),
-            headers: parts.headers,
-            body: body.to_bytes(),
-            trailers,
-        })
+        Ok(Self { status: parts.status.as_u16(), headers: parts.headers, body: body.to_bytes(), trailers })
     }
 
     /// The first line of a header, each byte as the character of that number.
@@ -185,11 +169,7 @@ impl Answer {
 
     /// Every line of a header, each byte as the character of that number.
     pub fn header_lines(&self, name: &str) -> Vec<String> {
-        self.headers
-            .get_all(name)
-            .iter()
-            .map(|value| latin1(value.as_bytes()))
-            .collect()
+        self.headers.get_all(name).iter().map(|value| latin1(value.as_bytes())).collect()
     }
 
     /// The body as text.
@@ -204,6 +184,13 @@ impl Answer {
             Ok(echo) => echo,
             Err(_) => panic!("no upstream's echo: {self}"),
         }
+    }
+
+    /// The only message of a gRPC answer, without its framing; None if the body is something else.
+    pub fn grpc_message(&self) -> Option<Bytes> {
+        let (prefix, message) = self.body.split_first_chunk::<5>()?;
+        let [0, length @ ..] = *prefix else { return None };
+        (usize::try_from(u32::from_be_bytes(length)).ok()? == message.len()).then(|| self.body.slice(5..))
     }
 
     /// The upstream's name, the most frequent question. Panics if the answer is not an echo.
@@ -239,10 +226,7 @@ pub async fn send_raw(address: SocketAddr, bytes: &[u8]) -> Result<Vec<u8>> {
         }
     };
     if tokio::time::timeout(PATIENCE, reading).await.is_err() {
-        bail!(
-            "neither a whole answer nor the connection's end within {PATIENCE:?}, but {:?}",
-            latin1(&received)
-        );
+        bail!("neither a whole answer nor the connection's end within {PATIENCE:?}, but {:?}", latin1(&received));
     }
     Ok(received)
 }
@@ -253,15 +237,8 @@ fn is_whole_response(bytes: &[u8]) -> bool {
         return false;
     };
     let head = head.to_ascii_lowercase();
-    let header = |name: &str| {
-        head.lines()
-            .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
-            .map(str::trim)
-    };
-    match (
-        header("content-length").and_then(|length| length.parse::<usize>().ok()),
-        header("transfer-encoding"),
-    ) {
+    let header = |name: &str| head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim);
+    match (header("content-length").and_then(|length| length.parse::<usize>().ok()), header("transfer-encoding")) {
         (Some(length), _) => body.chars().count() >= length,
         (None, Some("chunked")) => body.ends_with("0\r\n\r\n"),
         (None, _) => header("connection") != Some("close"),

@@ -23,11 +23,7 @@ pub(crate) struct ResourceFile {
 impl ResourceFile {
     /// A file in a folder of its own under `root`, at first without resources.
     pub(crate) fn new(root: &Path, name: &str) -> Result<Self> {
-        let file = Self {
-            folder: root.join(name),
-            staging: root.join("staging"),
-            resources: Mutex::default(),
-        };
+        let file = Self { folder: root.join(name), staging: root.join("staging"), resources: Mutex::default() };
         for folder in [&file.folder, &file.staging] {
             fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
         }
@@ -69,9 +65,7 @@ impl ResourceFile {
 
     fn write(&self, resources: &BTreeMap<String, Value>) -> Result<()> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
-        let staged = self
-            .staging
-            .join(format!("{}.json", NEXT.fetch_add(1, Ordering::Relaxed)));
+        let staged = self.staging.join(format!("{}.json", NEXT.fetch_add(1, Ordering::Relaxed)));
         let text = json!({"resources": resources.values().collect::<Vec<_>>()}).to_string();
         fs::write(&staged, text).with_context(|| format!("cannot write {}", staged.display()))?;
         fs::rename(&staged, self.path()).with_context(|| format!("cannot replace {}", self.path().display()))

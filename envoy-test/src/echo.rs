@@ -32,10 +32,6 @@ impl Echo {
 
     /// Every line of a header.
     pub fn header_lines(&self, name: &str) -> Vec<&str> {
-        self.headers
-            .iter()
-            .filter(|(line, _)| line == name)
-            .map(|(_, value)| value.as_str())
-            .collect()
+        self.headers.iter().filter(|(line, _)| line == name).map(|(_, value)| value.as_str()).collect()
     }
 }

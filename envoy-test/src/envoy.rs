@@ -37,12 +37,7 @@ pub struct EnvoyConfig {
 
 impl Default for EnvoyConfig {
     fn default() -> Self {
-        Self {
-            concurrency: 2,
-            launcher: Vec::new(),
-            patience: Duration::from_secs(60),
-            bootstrap: json!({}),
-        }
+        Self { concurrency: 2, launcher: Vec::new(), patience: Duration::from_secs(60), bootstrap: json!({}) }
     }
 }
 
@@ -129,9 +124,7 @@ impl Envoy {
         // Nothing shared with other Envoys of this machine; and a field that Envoy does not know is a mistake.
         command.extend(["--disable-hot-restart".into(), "--reject-unknown-dynamic-fields".into()]);
         let process = Process::start(&command, log.path(), root)?;
-        let address = process
-            .admin_address(&root.join("admin"), &log, config.patience)
-            .await?;
+        let address = process.admin_address(&root.join("admin"), &log, config.patience).await?;
         let admin = Admin::new(address, config.patience);
         let envoy = Self {
             process,
@@ -146,12 +139,7 @@ impl Envoy {
             folder: Some(folder),
         };
         envoy.echoes(["default"]).await?;
-        envoy
-            .admin
-            .until("Envoy is ready", async || {
-                Ok(envoy.admin.get("/ready").await.is_ok().then_some(()))
-            })
-            .await?;
+        envoy.admin.until("Envoy is ready", async || Ok(envoy.admin.get("/ready").await.is_ok().then_some(()))).await?;
         Ok(envoy)
     }
 
@@ -200,11 +188,7 @@ impl Envoy {
     /// An upstream that is more than an echo with one endpoint.
     pub async fn add_upstream(&self, config: UpstreamConfig) -> Result<Upstream> {
         let _adding = self.adding.lock().await;
-        let name = if config.exact_name {
-            config.name.clone()
-        } else {
-            format!("{}-{}", config.name, self.next())
-        };
+        let name = if config.exact_name { config.name.clone() } else { format!("{}-{}", config.name, self.next()) };
         if self.clusters.contains(&name) {
             bail!("there is an upstream {name} already");
         }
@@ -217,9 +201,7 @@ impl Envoy {
             }
             Ok(found)
         };
-        self.admin
-            .until(&format!("Envoy knows the cluster {name}"), known)
-            .await?;
+        self.admin.until(&format!("Envoy knows the cluster {name}"), known).await?;
         Ok(upstream)
     }
 
@@ -237,20 +219,9 @@ impl Envoy {
         let resource = config.resource(&name, policies.config_source(), &access_log);
         let (admin, log) = (self.admin.clone(), self.log.clone());
         let (mark, refusals) = (log.mark(), self.refusals(LISTENERS).await?);
-        let parts = Parts {
-            config,
-            admin,
-            log,
-            listeners: Arc::clone(&self.listeners),
-            policies,
-            access_log,
-        };
+        let parts = Parts { config, admin, log, listeners: Arc::clone(&self.listeners), policies, access_log };
         // From here on it is taken out of Envoy again when something goes wrong.
-        let mut listener = Listener {
-            name,
-            address: SocketAddr::from(([127, 0, 0, 1], 0)),
-            parts,
-        };
+        let mut listener = Listener { name, address: SocketAddr::from(([127, 0, 0, 1], 0)), parts };
         self.listeners.insert(&listener.name, resource)?;
 
         let known = async || {
@@ -260,9 +231,7 @@ impl Envoy {
             }
             Ok(found)
         };
-        self.admin
-            .until(&format!("Envoy knows {}", listener.name), known)
-            .await?;
+        self.admin.until(&format!("Envoy knows {}", listener.name), known).await?;
         drop(adding);
 
         let active = async || {
@@ -277,20 +246,14 @@ impl Envoy {
             }
             self.address_of(&listener.name).await
         };
-        listener.address = self
-            .admin
-            .until(&format!("{} is active", listener.name), active)
-            .await?;
+        listener.address = self.admin.until(&format!("{} is active", listener.name), active).await?;
         Ok(listener)
     }
 
     /// How often Envoy has refused what one of its files says.
     async fn refusals(&self, file: &str) -> Result<u64> {
         let stats = self.admin.stats(file).await?;
-        Ok(["update_rejected", "update_failure"]
-            .iter()
-            .filter_map(|name| stats.get(&format!("{file}.{name}")))
-            .sum())
+        Ok(["update_rejected", "update_failure"].iter().filter_map(|name| stats.get(&format!("{file}.{name}"))).sum())
     }
 
     /// Where a listener listens, once it does.
@@ -302,8 +265,7 @@ impl Envoy {
         };
         let address = &own["local_address"]["socket_address"];
         let port = address["port_value"].as_u64().and_then(|port| u16::try_from(port).ok());
-        port.map(|port| Some(SocketAddr::from(([127, 0, 0, 1], port))))
-            .ok_or_else(|| anyhow!("no port in {own}"))
+        port.map(|port| Some(SocketAddr::from(([127, 0, 0, 1], port)))).ok_or_else(|| anyhow!("no port in {own}"))
     }
 
     fn next(&self) -> usize {
@@ -318,10 +280,7 @@ impl Drop for Envoy {
             && let Some(folder) = self.folder.take()
         {
             eprintln!("\nEnvoy's last log entries:\n{}", self.log.tail(40).join("\n"));
-            eprintln!(
-                "\nEnvoy's configuration and logs are kept in {}",
-                folder.keep().display()
-            );
+            eprintln!("\nEnvoy's configuration and logs are kept in {}", folder.keep().display());
         }
     }
 }

@@ -79,21 +79,13 @@ impl Listener {
 
     /// What Envoy and the module have logged about this listener since the mark.
     pub fn log_since(&self, mark: Mark) -> Vec<String> {
-        self.parts
-            .log
-            .since(mark)
-            .into_iter()
-            .filter(|entry| entry.contains(&self.name))
-            .collect()
+        self.parts.log.since(mark).into_iter().filter(|entry| entry.contains(&self.name)).collect()
     }
 
     /// Waits until an entry about this listener since the mark has this text in it, and returns that entry.
     pub async fn logged(&self, mark: Mark, text: &str) -> Result<String> {
         let ask = async || Ok(self.log_since(mark).into_iter().find(|entry| entry.contains(text)));
-        self.parts
-            .admin
-            .until(&format!("the log says {text:?} of {}", self.name), ask)
-            .await
+        self.parts.admin.until(&format!("the log says {text:?} of {}", self.name), ask).await
     }
 
     /// The access log's lines, once there are at least so many (Envoy writes them after the answer).
@@ -101,23 +93,15 @@ impl Listener {
         let ask = async || {
             let text = fs::read_to_string(&self.parts.access_log).unwrap_or_default();
             let whole = text.rfind('\n').map_or("", |end| &text[..end]);
-            let found = whole
-                .lines()
-                .map(serde_json::from_str)
-                .collect::<Result<Vec<Value>, _>>()?;
+            let found = whole.lines().map(serde_json::from_str).collect::<Result<Vec<Value>, _>>()?;
             Ok((found.len() >= lines).then_some(found))
         };
-        self.parts
-            .admin
-            .until(&format!("{} has logged {lines} requests", self.name), ask)
-            .await
+        self.parts.admin.until(&format!("{} has logged {lines} requests", self.name), ask).await
     }
 
     /// Gives the module another policy: renames its file into place and waits until Envoy has taken or refused it.
     pub async fn update_policy(&self, policy: impl Into<Policy>) -> Result<Update> {
-        let Some(module) = &self.parts.config.module else {
-            bail!("{} has no module", self.name)
-        };
+        let Some(module) = &self.parts.config.module else { bail!("{} has no module", self.name) };
         let mark = self.mark();
         let before = Outcomes::read(&self.parts.admin, &self.name).await?;
         let filter = self.parts.config.filter(&self.name, module, &policy.into());
@@ -130,17 +114,9 @@ impl Listener {
                 (false, false) => None,
             })
         };
-        let refused = self
-            .parts
-            .admin
-            .until(&format!("{} has the new policy", self.name), ask)
-            .await?;
+        let refused = self.parts.admin.until(&format!("{} has the new policy", self.name), ask).await?;
         let log = self.log_since(mark);
-        Ok(if refused {
-            Update::Rejected { log }
-        } else {
-            Update::Accepted { log }
-        })
+        Ok(if refused { Update::Rejected { log } } else { Update::Accepted { log } })
     }
 }
 
@@ -202,15 +178,9 @@ pub(crate) struct Outcomes {
 impl Outcomes {
     pub(crate) async fn read(admin: &Admin, listener: &str) -> Result<Self> {
         let prefix = format!("extension_config_discovery.http_filter.{listener}.");
-        let stats = admin
-            .stats(&prefix)
-            .await
-            .with_context(|| format!("the counters of {listener}"))?;
+        let stats = admin.stats(&prefix).await.with_context(|| format!("the counters of {listener}"))?;
         let count = |name: &str| stats.get(&format!("{prefix}{name}")).copied().unwrap_or(0);
         // An unreadable file fails, a policy that the module does not like is rejected.
-        Ok(Self {
-            accepted: count("update_success"),
-            refused: count("update_rejected") + count("update_failure"),
-        })
+        Ok(Self { accepted: count("update_success"), refused: count("update_rejected") + count("update_failure") })
     }
 }

@@ -28,10 +28,7 @@ mod tests {
     #[test]
     fn merges_like_rfc_7396() {
         let mut target = json!({"a": {"b": 1, "c": 2}, "d": [1], "e": 5});
-        super::merge(
-            &mut target,
-            json!({"a": {"b": 3, "x": {"y": null}}, "d": [2], "e": null}),
-        );
+        super::merge(&mut target, json!({"a": {"b": 3, "x": {"y": null}}, "d": [2], "e": null}));
         assert_eq!(target, json!({"a": {"b": 3, "c": 2, "x": {}}, "d": [2]}));
     }
 }

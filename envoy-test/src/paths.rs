@@ -23,10 +23,7 @@ pub fn envoy_binary() -> Result<PathBuf> {
     };
     let binary = cache.join(CACHED_ENVOY);
     if !binary.is_file() {
-        bail!(
-            "there is no Envoy at {}: run `make envoy`, or set ENVOY_BIN",
-            binary.display()
-        );
+        bail!("there is no Envoy at {}: run `make envoy`, or set ENVOY_BIN", binary.display());
     }
     Ok(binary)
 }

@@ -20,19 +20,10 @@ impl Process {
     /// Starts the command; what it says goes to the log.
     pub(crate) fn start(command: &[OsString], log: &Path, folder: &Path) -> Result<Self> {
         let log = File::create(log)?;
-        let Some((program, arguments)) = command.split_first() else {
-            bail!("no program to start")
-        };
+        let Some((program, arguments)) = command.split_first() else { bail!("no program to start") };
         let mut command = Command::new(program);
-        command
-            .args(arguments)
-            .current_dir(folder)
-            .stdin(Stdio::null())
-            .stdout(log.try_clone()?)
-            .stderr(log);
-        let child = command
-            .spawn()
-            .with_context(|| format!("cannot start {}", program.display()))?;
+        command.args(arguments).current_dir(folder).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+        let child = command.spawn().with_context(|| format!("cannot start {}", program.display()))?;
         Ok(Self(Mutex::new(child)))
     }
 
@@ -52,10 +43,7 @@ impl Process {
             }
             if start.elapsed() > patience {
                 self.stop();
-                bail!(
-                    "Envoy has no admin interface after {patience:?}:\n{}",
-                    log.complaints(Mark::START)
-                );
+                bail!("Envoy has no admin interface after {patience:?}:\n{}", log.complaints(Mark::START));
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
         }

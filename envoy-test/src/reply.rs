@@ -16,6 +16,7 @@ pub struct Reply {
     pub(crate) trailers: Option<HeaderMap>,
     pub(crate) delay: Duration,
     pub(crate) held: bool,
+    pub(crate) framed: bool,
     times: Option<usize>,
 }
 
@@ -44,6 +45,14 @@ impl Reply {
         Self::new(Kind::Garbage(bytes.into()))
     }
 
+    /// A gRPC answer with that status: the echo as its only message, in gRPC's framing, and then the trailers.
+    pub fn grpc(status: u32) -> Self {
+        Self {
+            framed: true,
+            ..Self::status(200).header("content-type", "application/grpc").trailer("grpc-status", status.to_string())
+        }
+    }
+
     fn new(kind: Kind) -> Self {
         Self {
             kind,
@@ -52,6 +61,7 @@ impl Reply {
             trailers: None,
             delay: Duration::ZERO,
             held: false,
+            framed: false,
             times: None,
         }
     }

@@ -1,4 +1,4 @@
-//! The routes that go with our filters.
+//! The routes that go with our filters: those of examples/front-proxy/envoy.yaml, where each has its reasons.
 
 use serde_json::{Value, json};
 
@@ -6,14 +6,20 @@ use crate::merge::merge;
 
 /// What a listener has without routes of its own: those of every example, then the user's own to `cluster`.
 pub fn usual(cluster: &str) -> Vec<Value> {
-    vec![mirrored(routed()), routed(), catch_all(cluster)]
+    vec![
+        mirrored(routed_with_own_retries()),
+        routed_with_own_retries(),
+        mirrored(routed()),
+        routed(),
+        catch_all(cluster),
+    ]
 }
 
 /// A cluster that the filter names, with Istio's default retries: the route of a request that a rule has matched.
 pub fn routed() -> Value {
     json!({
         "name": "pointsman",
-        "match": {"prefix": "/", "headers": [present("x-pointsman-cluster")]},
+        "match": {"prefix": "", "headers": [present("x-pointsman-cluster")]},
         "request_headers_to_remove": ["x-pointsman-cluster", "x-pointsman-policy"],
         "route": {
             "cluster_header": "x-pointsman-cluster",
@@ -34,23 +40,20 @@ pub fn routed() -> Value {
     })
 }
 
-/// The same without retries of its own, for rules whose retries are not the default: it comes before [`routed`].
+/// The same for rules whose retries are not the default, and retries nothing by itself: it comes before [`routed`].
 pub fn routed_with_own_retries() -> Value {
+    let nothing = json!({"retry_on": null, "num_retries": null});
     let mut route = routed();
-    route["name"] = json!("pointsman-policy");
-    merge(&mut route, json!({"route": {"retry_policy": {"retry_on": null}}}));
-    and_present(&mut route, "x-pointsman-policy");
-    route
+    merge(&mut route, json!({"route": {"retry_policy": nothing}}));
+    only_with(route, "x-pointsman-policy", "policy")
 }
 
-/// One of these two for requests with a mirror: it comes before the one without. (A route that may mirror copies the
-/// headers of every request, which costs half as much as a filter.)
+/// One of these two for requests with a mirror: it comes before the one without.
 pub fn mirrored(mut route: Value) -> Value {
     let mirrors = ["x-pointsman-mirror", "x-pointsman-mirror-2", "x-pointsman-mirror-3"]
         .map(|header| json!({"cluster_header": header, "disable_shadow_host_suffix_append": true}));
     merge(&mut route, json!({"route": {"request_mirror_policies": mirrors}}));
-    and_present(&mut route, "x-pointsman-mirror");
-    route
+    only_with(route, "x-pointsman-mirror", "mirror")
 }
 
 /// The user's own route: everything else goes to this cluster.
@@ -62,8 +65,31 @@ fn present(header: &str) -> Value {
     json!({"name": header, "present_match": true})
 }
 
-fn and_present(route: &mut Value, header: &str) {
+/// The route for requests with one more header, and with that in its name.
+fn only_with(mut route: Value, header: &str, what: &str) -> Value {
     if let Some(headers) = route["match"]["headers"].as_array_mut() {
         headers.push(present(header));
+    }
+    if let Some(name) = route["name"].as_str() {
+        route["name"] = format!("{name}-{what}").into();
+    }
+    route
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    /// What the tests of the filters hold for these routes holds for the example's.
+    #[test]
+    fn they_are_the_examples() {
+        let text = include_str!("../../examples/front-proxy/envoy.yaml");
+        let config: Value = serde_yaml_ng::from_str(text).unwrap();
+        let routes =
+            "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/route_config/virtual_hosts/0/routes";
+        let mut example = config.pointer(routes).unwrap().clone();
+        // What the user's own is called is the user's business.
+        example[4]["name"] = json!("user");
+        assert_eq!(example, Value::from(super::usual("catalog")));
     }
 }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::combinators::BoxBody;
@@ -33,6 +33,7 @@ pub struct UpstreamConfig {
     pub(crate) name: String,
     pub(crate) exact_name: bool,
     endpoints: usize,
+    own_addresses: bool,
     http2: bool,
     cluster: Value,
 }
@@ -44,6 +45,7 @@ impl UpstreamConfig {
             name: name.to_owned(),
             exact_name: false,
             endpoints: 1,
+            own_addresses: false,
             http2: false,
             cluster: json!({}),
         }
@@ -62,6 +64,13 @@ impl UpstreamConfig {
         self
     }
 
+    /// The endpoints differ in their address, 127.0.0.1, 127.0.0.2, …, and have the same port, as the replicas behind a
+    /// DNS name. (Linux has all of these addresses without being asked.)
+    pub fn own_addresses(mut self) -> Self {
+        self.own_addresses = true;
+        self
+    }
+
     /// Envoy speaks HTTP/2 to it, as gRPC needs. (The upstream itself understands both.)
     pub fn http2(mut self) -> Self {
         self.http2 = true;
@@ -74,10 +83,24 @@ impl UpstreamConfig {
         self
     }
 
+    fn listeners(&self) -> Result<Vec<std::net::TcpListener>> {
+        let mut listeners: Vec<std::net::TcpListener> = Vec::new();
+        for endpoint in 0..self.endpoints {
+            let address = match listeners.first() {
+                Some(first) if self.own_addresses => {
+                    let last = u8::try_from(endpoint + 1).context("too many endpoints for own addresses")?;
+                    SocketAddr::from(([127, 0, 0, last], first.local_addr()?.port()))
+                }
+                _ => SocketAddr::from(([127, 0, 0, 1], 0)),
+            };
+            listeners
+                .push(std::net::TcpListener::bind(address).with_context(|| format!("cannot listen on {address}"))?);
+        }
+        Ok(listeners)
+    }
+
     fn cluster_of(&self, name: &str, endpoints: &[SocketAddr]) -> Value {
-        let endpoints = endpoints
-            .iter()
-            .map(|endpoint| json!({"endpoint": {"address": socket_address(*endpoint)}}));
+        let endpoints = endpoints.iter().map(|endpoint| json!({"endpoint": {"address": socket_address(*endpoint)}}));
         let mut cluster = json!({
             "@type": "type.googleapis.com/envoy.config.cluster.v3.Cluster",
             "name": name,
@@ -133,19 +156,13 @@ impl Upstream {
             released: Semaphore::new(0),
         });
         let (mut servers, mut addresses) = (JoinSet::new(), Vec::new());
-        for endpoint in 0..config.endpoints {
-            let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+        for (endpoint, listener) in config.listeners()?.into_iter().enumerate() {
             listener.set_nonblocking(true)?;
             addresses.push(listener.local_addr()?);
             servers.spawn_on(serve(Arc::clone(&service), endpoint, listener), background());
         }
         clusters.insert(&service.name, config.cluster_of(&service.name, &addresses))?;
-        Ok(Self {
-            service,
-            addresses,
-            clusters,
-            _servers: servers,
-        })
+        Ok(Self { service, addresses, clusters, _servers: servers })
     }
 
     /// The name of the upstream and of its cluster.
@@ -177,12 +194,7 @@ impl Upstream {
     /// Waits until so many requests have arrived in all.
     pub async fn arrived(&self, requests: usize) {
         // The sender lives as long as we do.
-        let _ = self
-            .service
-            .requests
-            .subscribe()
-            .wait_for(|arrived| *arrived >= requests)
-            .await;
+        let _ = self.service.requests.subscribe().wait_for(|arrived| *arrived >= requests).await;
     }
 
     /// Lets so many requests with a [held](Reply::held) reply go on, also ones that come later.
@@ -208,15 +220,9 @@ impl Drop for Upstream {
 pub(crate) fn background() -> &'static Handle {
     static RUNTIME: OnceLock<Runtime> = OnceLock::new();
     RUNTIME
-        .get_or_init(|| {
-            match tokio::runtime::Builder::new_multi_thread()
-                .worker_threads(2)
-                .enable_all()
-                .build()
-            {
-                Ok(runtime) => runtime,
-                Err(error) => panic!("no runtime for the upstreams: {error}"),
-            }
+        .get_or_init(|| match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+            Ok(runtime) => runtime,
+            Err(error) => panic!("no runtime for the upstreams: {error}"),
         })
         .handle()
 }
@@ -232,15 +238,10 @@ async fn serve(service: Arc<Service>, endpoint: usize, listener: std::net::TcpLi
         service.connections.fetch_add(1, Ordering::Relaxed);
         let (service, garbage) = (Arc::clone(&service), Garbage::default());
         connections.spawn(async move {
-            let wire = TokioIo::new(Wire {
-                stream,
-                garbage: garbage.clone(),
-            });
+            let wire = TokioIo::new(Wire { stream, garbage: garbage.clone() });
             let answer = service_fn(|request| answer(Arc::clone(&service), endpoint, garbage.clone(), request));
             // A connection that breaks is what some tests are about; nobody needs to hear of it.
-            let _ = auto::Builder::new(TokioExecutor::new())
-                .serve_connection(wire, answer)
-                .await;
+            let _ = auto::Builder::new(TokioExecutor::new()).serve_connection(wire, answer).await;
         });
         while connections.try_join_next().is_some() {}
     }
@@ -275,30 +276,27 @@ async fn answer(
         service: service.name.clone(),
         endpoint,
         method: parts.method.to_string(),
-        path: parts
-            .uri
-            .path_and_query()
-            .map_or_else(String::new, |path| latin1(path.as_str().as_bytes())),
-        authority: parts
-            .uri
-            .authority()
-            .map(ToString::to_string)
-            .or(host)
-            .unwrap_or_default(),
-        headers: parts
-            .headers
-            .iter()
-            .map(|(name, value)| (name.to_string(), latin1(value.as_bytes())))
-            .collect(),
+        path: parts.uri.path_and_query().map_or_else(String::new, |path| latin1(path.as_str().as_bytes())),
+        authority: parts.uri.authority().map(ToString::to_string).or(host).unwrap_or_default(),
+        headers: parts.headers.iter().map(|(name, value)| (name.to_string(), latin1(value.as_bytes()))).collect(),
         body_length,
     };
-    let body = match reply.body {
+    let mut body: Bytes = match reply.body {
         Some(body) => body,
         None => serde_json::to_vec(&echo)?.into(),
     };
+    if reply.framed {
+        body = grpc_frame(&body)?;
+    }
     let trailers = reply.trailers.map(Ok);
     let mut response = Response::new(Full::new(body).with_trailers(std::future::ready(trailers)).boxed());
     *response.status_mut() = status.try_into()?;
     *response.headers_mut() = reply.headers;
     Ok(response)
+}
+
+/// A message as gRPC sends it: not compressed, its length, and itself.
+fn grpc_frame(message: &[u8]) -> Result<Bytes> {
+    let length = u32::try_from(message.len())?.to_be_bytes();
+    Ok([&[0][..], &length, message].concat().into())
 }

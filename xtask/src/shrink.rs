@@ -17,16 +17,9 @@ use crate::reach::reachable;
 /// Keeps the exports in `keep`; with `names`, the functions keep their names, for backtraces that can be read.
 pub fn shrink(wasm: &[u8], keep: &BTreeSet<String>, names: bool) -> Result<Vec<u8>> {
     let kept = reachable(wasm, |export| keep.contains(export))?;
-    let mut shrinker = Shrinker {
-        new_index: renumbered(&kept),
-        imported: 0,
-        exports: keep,
-        names,
-    };
+    let mut shrinker = Shrinker { new_index: renumbered(&kept), imported: 0, exports: keep, names };
     let mut module = Module::new();
-    shrinker
-        .parse_core_module(&mut module, Parser::new(0), wasm)
-        .context("cannot rewrite the module")?;
+    shrinker.parse_core_module(&mut module, Parser::new(0), wasm).context("cannot rewrite the module")?;
     let shrunk = module.finish();
     wasmparser::validate(&shrunk).context("the module is no longer valid once unused parts are gone")?;
     Ok(shrunk)
@@ -60,12 +53,7 @@ impl Reencode for Shrinker<'_> {
     fn function_index(&mut self, function: u32) -> Result<u32, Error> {
         // Whatever mentions a function and stays has made it reachable, so only a malformed module takes the other way,
         // and it is found out by the validation.
-        Ok(self
-            .new_index
-            .get(function as usize)
-            .copied()
-            .flatten()
-            .unwrap_or(u32::MAX))
+        Ok(self.new_index.get(function as usize).copied().flatten().unwrap_or(u32::MAX))
     }
 
     fn parse_import_section(&mut self, out: &mut ImportSection, section: ImportSectionReader<'_>) -> Result<(), Error> {
@@ -167,43 +155,21 @@ mod tests {
         }
         let mut tables = TableSection::new();
         let funcref = RefType::FUNCREF;
-        let one = TableType {
-            element_type: funcref,
-            table64: false,
-            minimum: 1,
-            maximum: None,
-            shared: false,
-        };
+        let one = TableType { element_type: funcref, table64: false, minimum: 1, maximum: None, shared: false };
         tables.table(one);
         let mut exports = ExportSection::new();
-        exports
-            .export("used", ExportKind::Func, 2)
-            .export("unused", ExportKind::Func, 3);
+        exports.export("used", ExportKind::Func, 2).export("unused", ExportKind::Func, 3);
         exports.export("table", ExportKind::Table, 0);
         let mut elements = ElementSection::new();
-        elements.active(
-            None,
-            &wasm_encoder::ConstExpr::i32_const(0),
-            Elements::Functions([6].as_slice().into()),
-        );
+        elements.active(None, &wasm_encoder::ConstExpr::i32_const(0), Elements::Functions([6].as_slice().into()));
         let mut names = NameSection::new();
         let mut map = NameMap::new();
-        (0..=6)
-            .zip(["i0", "i1", "f2", "f3", "f4", "f5", "f6"])
-            .for_each(|(index, name)| map.append(index, name));
+        (0..=6).zip(["i0", "i1", "f2", "f3", "f4", "f5", "f6"]).for_each(|(index, name)| map.append(index, name));
         names.functions(&map);
         let mut module = Module::new();
-        module
-            .section(&types)
-            .section(&imports)
-            .section(&functions)
-            .section(&tables)
-            .section(&exports);
+        module.section(&types).section(&imports).section(&functions).section(&tables).section(&exports);
         module.section(&elements).section(&code).section(&names);
-        module.section(&CustomSection {
-            name: "producers".into(),
-            data: [0].as_slice().into(),
-        });
+        module.section(&CustomSection { name: "producers".into(), data: [0].as_slice().into() });
         module.finish()
     }
 
@@ -213,19 +179,12 @@ mod tests {
             let wasmparser::Payload::CustomSection(section) = payload.unwrap() else {
                 continue;
             };
-            let KnownCustom::Name(subsections) = section.as_known() else {
-                panic!("{} is left", section.name())
-            };
+            let KnownCustom::Name(subsections) = section.as_known() else { panic!("{} is left", section.name()) };
             for subsection in subsections {
                 let Name::Function(names) = subsection.unwrap() else {
                     continue;
                 };
-                found.extend(
-                    names
-                        .into_iter()
-                        .map(Result::unwrap)
-                        .map(|name| format!("{} {}", name.index, name.name)),
-                );
+                found.extend(names.into_iter().map(Result::unwrap).map(|name| format!("{} {}", name.index, name.name)));
             }
         }
         found

@@ -20,9 +20,7 @@ fn writes(cluster: &str) -> String {
 
 async fn a_policy_takes_effect_and_is_replaced(envoy: &Envoy) -> Result<()> {
     let (one, two) = (envoy.upstream("one").await?, envoy.upstream("two").await?);
-    let config = ListenerConfig::new()
-        .module(test_module("bare")?)
-        .policy(writes(one.name()).as_str());
+    let config = ListenerConfig::new().module(test_module("bare")?).policy(writes(one.name()).as_str());
     let listener = envoy.add_listener(config).await?;
     assert_eq!(listener.get("/").send().await?.service(), one.name());
 
@@ -39,25 +37,16 @@ async fn a_policy_takes_effect_and_is_replaced(envoy: &Envoy) -> Result<()> {
 
 async fn a_policy_that_is_refused_is_no_listener(envoy: &Envoy) -> Result<()> {
     let config = ListenerConfig::new().module(test_module("bare")?).policy("reads=many");
-    let why = envoy
-        .add_listener(config)
-        .await
-        .expect_err("the module cannot like it")
-        .to_string();
+    let why = envoy.add_listener(config).await.expect_err("the module cannot like it").to_string();
     assert!(why.contains(r#"not a configuration: "reads=many""#), "{why}");
     Ok(())
 }
 
 async fn a_policy_may_be_bytes_or_absent(envoy: &Envoy) -> Result<()> {
     let upstream = envoy.upstream("bytes").await?;
-    let listener = envoy
-        .add_listener(ListenerConfig::new().module(test_module("bare-responses")?))
-        .await?;
+    let listener = envoy.add_listener(ListenerConfig::new().module(test_module("bare-responses")?)).await?;
     assert_eq!(listener.get("/").send().await?.service(), "default");
-    listener
-        .update_policy(Policy::Bytes(writes(upstream.name()).into()))
-        .await?
-        .accepted();
+    listener.update_policy(Policy::Bytes(writes(upstream.name()).into())).await?.accepted();
     assert_eq!(listener.get("/").send().await?.service(), upstream.name());
     // A Struct arrives as protobuf, which is no text of ours.
     listener.update_policy(json!({"reads": 1})).await?.rejected();

@@ -1,7 +1,11 @@
 //! Who we are and who may steer: Envoy's node, as Istio fills it in, and clients that send what only we may say.
 
+use std::time::Duration;
+
 use anyhow::Result;
-use envoy_test::{Answer, Envoy, EnvoyConfig, ListenerConfig, Request, Test, UpstreamConfig, module, routes, tests};
+use envoy_test::{
+    Answer, Envoy, EnvoyConfig, ListenerConfig, Reply, Request, Test, UpstreamConfig, module, routes, tests,
+};
 use serde_json::{Value, json};
 
 pub fn tests() -> Vec<Test> {
@@ -35,9 +39,7 @@ fn to(cluster: &str) -> Value {
 }
 
 fn routing(policy: Value) -> Result<ListenerConfig> {
-    Ok(ListenerConfig::new()
-        .module(module("pointsman-routing")?)
-        .policy(policy))
+    Ok(ListenerConfig::new().module(module("pointsman-routing")?).policy(policy))
 }
 
 async fn both(request: Request) -> Result<[Answer; 2]> {
@@ -48,57 +50,66 @@ async fn a_client_cannot_name_a_cluster(envoy: &Envoy) -> Result<()> {
     envoy.echoes(["reviews", "secret"]).await?;
     let mut service = to("reviews");
     service["hosts"] = json!(["reviews"]);
-    let listener = envoy
-        .add_listener(routing(json!({"virtualServices": [service]}))?)
-        .await?;
+    let listener = envoy.add_listener(routing(json!({"virtualServices": [service]}))?).await?;
     // Once where a rule says where to go, once where no VirtualService is for the host.
     for (host, expected) in [("reviews", "reviews"), ("other", "default")] {
         let request = listener.get("/").host(host);
-        let request = request
-            .header("x-pointsman-cluster", "secret")
-            .header("X-Pointsman-Cluster", "secret");
-        for answer in both(
-            request
-                .header("x-pointsman-anything", "1")
-                .header("x-pointsmanage", "kept"),
-        )
-        .await?
-        {
+        let request = request.header("x-pointsman-cluster", "secret").header("X-Pointsman-Cluster", "secret");
+        for answer in both(request.header("x-pointsman-anything", "1").header("x-pointsmanage", "kept")).await? {
             let echo = answer.echo();
             assert_eq!((answer.status, echo.service.as_str()), (200, expected), "{host}");
             for name in ["x-pointsman-cluster", "x-pointsman-anything"] {
                 assert_eq!(echo.header(name), None, "{host} {name}");
             }
-            assert_eq!(
-                echo.header("x-pointsmanage"),
-                Some("kept"),
-                "a name that only begins alike"
-            );
+            assert_eq!(echo.header("x-pointsmanage"), Some("kept"), "a name that only begins alike");
         }
     }
     Ok(())
 }
 
-/// The upstream fails each request, so that a retry would be one request more; a time-out would be a 504.
+/// Envoy calls requests of loopback addresses internal, and lets them steer its router.
+fn all_are_internal() -> Value {
+    json!({
+        "internal_address_config": {"cidr_ranges": [{"address_prefix": "127.0.0.0", "prefix_len": 8}]},
+        "use_remote_address": true,
+    })
+}
+
+/// The upstream fails each request after a while, so that a retry would be one request more, and a time-out a 504.
 async fn a_client_cannot_steer_the_router(envoy: &Envoy) -> Result<()> {
-    for trust in [Value::Null, json!("never"), json!("internal")] {
-        let failing = envoy.upstream("failing").await?;
-        let again = || {
-            envoy_test::Reply::status(503)
-                .after(std::time::Duration::from_millis(50))
-                .header("x-again", "1")
-        };
-        failing.script([again()]);
-        let policy = json!({"virtualServices": [to(failing.name())], "trustClientRouterHeaders": trust});
-        let listener = envoy.add_listener(routing(policy)?).await?;
-        let mut request = listener.get("/");
-        for (name, value) in ROUTER_HEADERS {
-            request = request.header(name, value);
+    let failing = envoy.upstream("failing").await?;
+    failing.script([Reply::status(503).after(Duration::from_millis(50)).header("x-again", "1")]);
+    let internal = || ListenerConfig::new().manager(all_are_internal());
+    let policy = |trust: Value| json!({"virtualServices": [to(failing.name())], "trustClientRouterHeaders": trust});
+    let with = |config: ListenerConfig, trust: Value| -> Result<ListenerConfig> {
+        Ok(config.module(module("pointsman-routing")?).policy(policy(trust)))
+    };
+    for (config, steers) in [
+        // What the headers do where nobody takes them out.
+        (internal().routes([routes::catch_all(failing.name())]), true),
+        (with(internal(), json!("internal"))?, true),
+        (with(internal(), Value::Null)?, false),
+        (with(internal(), json!("never"))?, false),
+        // To say that one is internal is no help: Envoy says who is.
+        (with(ListenerConfig::new(), json!("internal"))?, false),
+    ] {
+        let listener = envoy.add_listener(config).await?;
+        for http2 in [false, true] {
+            for header in ROUTER_HEADERS.map(Some).into_iter().chain([None]) {
+                let mut request = listener.get("/").header("x-envoy-internal", "true");
+                // Alone, or all of them.
+                for (name, value) in ROUTER_HEADERS.into_iter().filter(|one| header.is_none_or(|header| *one == header))
+                {
+                    request = request.header(name, value);
+                }
+                let before = failing.requests();
+                let status = if http2 { request.http2() } else { request }.send().await?.status;
+                let is_steered = (status, failing.requests() - before) != (503, 1);
+                // Some of the headers do nothing without another one.
+                assert!(!is_steered || steers, "{listener:?} {header:?}: {status}");
+                assert!(is_steered || header.is_some() || !steers, "{listener:?}: {status}");
+            }
         }
-        // No address is internal to a stock Envoy 1.40, so saying so is no help.
-        let answers = both(request.header("x-envoy-internal", "true")).await?;
-        assert_eq!(answers.map(|answer| answer.status), [503, 503], "{trust}");
-        assert_eq!(failing.requests(), 2, "{trust}: a retry");
     }
     Ok(())
 }
@@ -131,24 +142,14 @@ async fn an_explanation_is_asked_for_by_name(envoy: &Envoy) -> Result<()> {
     let policy = json!({"virtualServices": [rules], "debug": {"header": "X-Pointsman-Explain"}});
     let listener = envoy.add_listener(routing(policy)?).await?;
     for (host, path, status, explanation) in [
-        (
-            "reviews",
-            "/a",
-            200,
-            "shop http[1].match[0] (all) -> reviews; not shop http[0].match[0]: headers[end-user]",
-        ),
+        ("reviews", "/a", 200, "shop http[1].match[0] (all) -> reviews; not shop http[0].match[0]: headers[end-user]"),
         (
             "reviews",
             "/b",
             404,
             "404: no rule matched; not shop http[0].match[0]: headers[end-user]; not shop http[1].match[0]: uri",
         ),
-        (
-            "other",
-            "/a",
-            200,
-            "no VirtualService for this host: passed on untouched",
-        ),
+        ("other", "/a", 200, "no VirtualService for this host: passed on untouched"),
     ] {
         for answer in both(listener.get(path).host(host).header("x-pointsman-explain", "1")).await? {
             assert_eq!(answer.status, status);
@@ -171,9 +172,7 @@ fn istio(id: &str) -> EnvoyConfig {
 
 /// Labels, namespace, names of clusters, and whom to trust: all from the node that pilot-agent writes.
 async fn a_sidecar_knows_its_node(_: &Envoy) -> Result<()> {
-    let envoy = istio("sidecar~127.0.0.1~edge.default~default.svc.cluster.local")
-        .start()
-        .await?;
+    let envoy = istio("sidecar~127.0.0.1~edge.default~default.svc.cluster.local").start().await?;
     let rule = |cluster: &str, conditions: Value| {
         let destination = json!({"host": cluster, "subset": "v1", "port": {"number": 80}});
         json!({"match": [conditions], "route": [{"destination": destination}]})
@@ -199,11 +198,9 @@ async fn a_sidecar_knows_its_node(_: &Envoy) -> Result<()> {
         {"hosts": ["gateway.com"], "gateways": ["edge"], "http": [rule("labels", json!({}))]},
     ], "gateway": "mesh"});
     let listener = envoy.add_listener(routing(policy)?).await?;
-    for (host, service) in [
-        ("a.com", "labels"),
-        ("b.com", "namespace"),
-        ("trusted.edge-ns.svc.cluster.local", "trusted"),
-    ] {
+    for (host, service) in
+        [("a.com", "labels"), ("b.com", "namespace"), ("trusted.edge-ns.svc.cluster.local", "trusted")]
+    {
         let expected = format!("outbound|80|v1|{service}.edge-ns.svc.cluster.local");
         let answer = listener.get("/").host(host).send().await?;
         assert_eq!(answer.status, 200, "{host}: {answer}");
@@ -212,31 +209,21 @@ async fn a_sidecar_knows_its_node(_: &Envoy) -> Result<()> {
     assert_eq!(listener.get("/").host("gateway.com").send().await?.service(), "default");
 
     // By default a sidecar lets its own workload steer the router: Envoy calls requests of internal addresses so.
-    let failing = envoy
-        .add_upstream(UpstreamConfig::new("outbound|80||failing.com").exact_name())
-        .await?;
-    failing.script([envoy_test::Reply::status(503)]);
-    let manager = json!({"internal_address_config": {"cidr_ranges": [{"address_prefix": "127.0.0.0", "prefix_len": 8}]},
-        "use_remote_address": true});
-    for (trust, internal, attempts) in [
-        (Value::Null, true, 3),
-        (Value::Null, false, 1),
-        (json!("internal"), true, 3),
-        (json!("never"), true, 1),
-    ] {
+    let failing = envoy.add_upstream(UpstreamConfig::new("outbound|80||failing.com").exact_name()).await?;
+    failing.script([Reply::status(503)]);
+    for (trust, internal, attempts) in
+        [(Value::Null, true, 3), (Value::Null, false, 1), (json!("internal"), true, 3), (json!("never"), true, 1)]
+    {
         let destination = json!({"host": "failing.com", "port": {"number": 80}});
         let service = json!({"hosts": ["*"], "http": [{"route": [{"destination": destination}]}]});
         let policy = json!({"virtualServices": [service], "trustClientRouterHeaders": trust});
         let mut config = routing(policy)?;
         if internal {
-            config = config.manager(manager.clone());
+            config = config.manager(all_are_internal());
         }
         let listener = envoy.add_listener(config).await?;
         let before = failing.requests();
-        let request = listener
-            .get("/")
-            .header("x-envoy-retry-on", "5xx")
-            .header("x-envoy-max-retries", "2");
+        let request = listener.get("/").header("x-envoy-retry-on", "5xx").header("x-envoy-max-retries", "2");
         assert_eq!(request.send().await?.status, 503);
         assert_eq!(failing.requests() - before, attempts, "{trust}, internal: {internal}");
     }
@@ -244,24 +231,14 @@ async fn a_sidecar_knows_its_node(_: &Envoy) -> Result<()> {
 }
 
 async fn a_gateway_trusts_nobody(_: &Envoy) -> Result<()> {
-    let envoy = istio("router~127.0.0.1~edge.default~default.svc.cluster.local")
-        .start()
-        .await?;
-    let failing = envoy
-        .add_upstream(UpstreamConfig::new("outbound|80||failing.com").exact_name())
-        .await?;
-    failing.script([envoy_test::Reply::status(503)]);
+    let envoy = istio("router~127.0.0.1~edge.default~default.svc.cluster.local").start().await?;
+    let failing = envoy.add_upstream(UpstreamConfig::new("outbound|80||failing.com").exact_name()).await?;
+    failing.script([Reply::status(503)]);
     let destination = json!({"host": "failing.com", "port": {"number": 80}});
     let policy = json!({"virtualServices": [{"hosts": ["*"], "http": [{"route": [{"destination": destination}]}]}]});
-    let config = routing(policy)?.manager(json!({
-        "internal_address_config": {"cidr_ranges": [{"address_prefix": "127.0.0.0", "prefix_len": 8}]},
-        "use_remote_address": true,
-    }));
+    let config = routing(policy)?.manager(all_are_internal());
     let listener = envoy.add_listener(config).await?;
-    let request = listener
-        .get("/")
-        .header("x-envoy-retry-on", "5xx")
-        .header("x-envoy-max-retries", "2");
+    let request = listener.get("/").header("x-envoy-retry-on", "5xx").header("x-envoy-max-retries", "2");
     assert_eq!(request.send().await?.status, 503);
     assert_eq!(failing.requests(), 1);
     Ok(())
@@ -283,15 +260,9 @@ async fn existing_routes_choose_by_authority(envoy: &Envoy) -> Result<()> {
     ]}]});
     let config = routing(policy)?.manager(json!({"route_config": {"virtual_hosts": hosts}}));
     let listener = envoy.add_listener(config).await?;
-    for (path, service, authority) in [
-        ("/", "reviews", "reviews.com"),
-        ("/ratings/1", "ratings", "ratings.com:9080"),
-    ] {
+    for (path, service, authority) in [("/", "reviews", "reviews.com"), ("/ratings/1", "ratings", "ratings.com:9080")] {
         // A client's own copy of what says which host it was shall not be believed.
-        let request = listener
-            .get(path)
-            .host("shop.com:80")
-            .header("x-envoy-original-host", "forged");
+        let request = listener.get(path).host("shop.com:80").header("x-envoy-original-host", "forged");
         for answer in both(request).await? {
             let echo = answer.echo();
             assert_eq!((echo.service.as_str(), echo.authority.as_str()), (service, authority));
@@ -300,9 +271,6 @@ async fn existing_routes_choose_by_authority(envoy: &Envoy) -> Result<()> {
         }
     }
     let answer = listener.get("/").host("other.com").send().await?;
-    assert_eq!(
-        (answer.service().as_str(), answer.echo().authority.as_str()),
-        ("default", "other.com")
-    );
+    assert_eq!((answer.service().as_str(), answer.echo().authority.as_str()), ("default", "other.com"));
     Ok(())
 }

@@ -35,22 +35,13 @@ fn policy(waits: Value, cluster: &str) -> Value {
 }
 
 async fn listener(envoy: &Envoy, waits: Value) -> Result<Listener> {
-    let config = ListenerConfig::new()
-        .module(test_module("waits")?)
-        .policy(policy(waits, "default"));
+    let config = ListenerConfig::new().module(test_module("waits")?).policy(policy(waits, "default"));
     envoy.add_listener(config).await
 }
 
 /// What the request has been through, as the upstream saw it.
 async fn story(listener: &Listener) -> Result<String> {
-    Ok(listener
-        .get("/")
-        .send()
-        .await?
-        .echo()
-        .header("x-waits")
-        .unwrap_or_default()
-        .to_owned())
+    Ok(listener.get("/").send().await?.echo().header("x-waits").unwrap_or_default().to_owned())
 }
 
 async fn a_delay_resumes_where_it_stood(envoy: &Envoy) -> Result<()> {
@@ -130,10 +121,8 @@ async fn a_grpc_answer_arrives(envoy: &Envoy) -> Result<()> {
 
 async fn a_grpc_call_fails(envoy: &Envoy) -> Result<()> {
     let refusing = envoy.add_upstream(UpstreamConfig::new("refusing").http2()).await?;
-    refusing.script([Reply::status(200)
-        .header("content-type", "application/grpc")
-        .body("")
-        .trailer("grpc-status", "7")]);
+    refusing
+        .script([Reply::status(200).header("content-type", "application/grpc").body("").trailer("grpc-status", "7")]);
     let refused = listener(envoy, json!({"grpc": refusing.name(), "timeoutMs": 5000})).await?;
     assert_eq!(story(&refused).await?, "grpc 7 0");
 
@@ -171,11 +160,7 @@ async fn a_reply_after_a_wait(envoy: &Envoy) -> Result<()> {
     let answer = listener.get("/").send().await?;
     assert_eq!((answer.status, answer.text().as_str()), (403, "replied"));
     assert_eq!(answer.header_lines("x-replied"), ["yes"]);
-    assert!(
-        answer
-            .header("x-waited")
-            .is_some_and(|story| story.starts_with("delayed, http 200"))
-    );
+    assert!(answer.header("x-waited").is_some_and(|story| story.starts_with("delayed, http 200")));
     let log = listener.access_log(1).await?;
     assert_eq!(log[0]["details"], "waits_replied", "{log:?}");
     Ok(())
@@ -184,9 +169,7 @@ async fn a_reply_after_a_wait(envoy: &Envoy) -> Result<()> {
 /// Begins a request and waits until the module has it, which it has when the bytes were read.
 async fn begin(listener: &Listener) -> Result<TcpStream> {
     let mut client = TcpStream::connect(listener.address()).await?;
-    client
-        .write_all(b"GET /left HTTP/1.1\r\nhost: localhost\r\n\r\n")
-        .await?;
+    client.write_all(b"GET /left HTTP/1.1\r\nhost: localhost\r\n\r\n").await?;
     Ok(client)
 }
 
@@ -233,33 +216,21 @@ async fn a_request_that_waits_keeps_its_policy(envoy: &Envoy) -> Result<()> {
     let listener = listener(envoy, old_waits).await?;
     let waiting = [0, 1].map(|_| tokio::spawn(listener.get("/old").send()));
     asked.arrived(2).await;
-    listener
-        .update_policy(policy(Value::Null, new.name()))
-        .await?
-        .accepted();
+    listener.update_policy(policy(Value::Null, new.name())).await?.accepted();
     let answer = listener.get("/new").send().await?;
-    assert_eq!(
-        (answer.service().as_str(), answer.echo().header("x-waits")),
-        (new.name(), None)
-    );
+    assert_eq!((answer.service().as_str(), answer.echo().header("x-waits")), (new.name(), None));
     asked.release(2);
     for request in waiting {
         let answer = request.await??;
         assert_eq!((answer.status, answer.service().as_str()), (200, "default"));
     }
     // And one that is delayed across an update, whose root context's tick must go on.
-    listener
-        .update_policy(policy(json!({"delayMs": 400, "times": 1}), "default"))
-        .await?
-        .accepted();
+    listener.update_policy(policy(json!({"delayMs": 400, "times": 1}), "default")).await?.accepted();
     let delayed = tokio::spawn(listener.get("/delayed").send());
     let active = format!("http.{}.downstream_rq_active", listener.name());
     let arrived = async || Ok((envoy.admin().stat(&active).await? == 1).then_some(()));
     envoy.admin().until("the request to be there", arrived).await?;
-    listener
-        .update_policy(policy(Value::Null, new.name()))
-        .await?
-        .accepted();
+    listener.update_policy(policy(Value::Null, new.name())).await?.accepted();
     assert_eq!(delayed.await??.service(), "default");
     Ok(())
 }
@@ -274,16 +245,9 @@ async fn envoys_own_answer_ends_a_wait(envoy: &Envoy) -> Result<()> {
     let mark = listener.mark();
     let answer = listener.get("/").send().await?;
     assert!(matches!(answer.status, 408 | 504), "{}", answer.status);
-    listener
-        .update_policy(policy(json!({"delayMs": 1, "times": 1}), "default"))
-        .await?
-        .accepted();
+    listener.update_policy(policy(json!({"delayMs": 1, "times": 1}), "default")).await?.accepted();
     assert_eq!(listener.get("/").send().await?.status, 200);
-    let problems: Vec<String> = listener
-        .log_since(mark)
-        .into_iter()
-        .filter(|line| line.contains("[error]"))
-        .collect();
+    let problems: Vec<String> = listener.log_since(mark).into_iter().filter(|line| line.contains("[error]")).collect();
     assert_eq!(problems, Vec::<String>::new());
     Ok(())
 }

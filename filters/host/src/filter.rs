@@ -77,10 +77,7 @@ pub struct Request {
 impl Request {
     /// A request with those headers.
     pub fn new(headers: HeaderMap) -> Self {
-        Self {
-            headers,
-            edits: Edits::default(),
-        }
+        Self { headers, edits: Edits::default() }
     }
 
     /// Its headers, as the client sent them, without what steers us.
@@ -96,12 +93,8 @@ impl Request {
     /// Takes headers that steer us out of sight, and out of the request.
     pub fn hide(&mut self, mut steers: impl FnMut(&[u8], &HeaderMap) -> bool) {
         let Self { headers, edits } = self;
-        let steering: Vec<Vec<u8>> = headers
-            .iter()
-            .map(|(name, _)| name)
-            .filter(|name| steers(name, headers))
-            .map(<[u8]>::to_vec)
-            .collect();
+        let steering: Vec<Vec<u8>> =
+            headers.iter().map(|(name, _)| name).filter(|name| steers(name, headers)).map(<[u8]>::to_vec).collect();
         if steering.is_empty() {
             return;
         }

@@ -44,12 +44,7 @@ impl Node {
         let namespace = name.split_once('.').map_or("default", |(_, namespace)| namespace);
         // The domain is NAMESPACE.svc.SUFFIX.
         let domain = domain.split_once(".svc.").map_or("cluster.local", |(_, suffix)| suffix);
-        Self {
-            proxy,
-            namespace: namespace.into(),
-            domain: domain.into(),
-            labels: BTreeMap::new(),
-        }
+        Self { proxy, namespace: namespace.into(), domain: domain.into(), labels: BTreeMap::new() }
     }
 
     /// Whether an Istio runs this proxy.
@@ -75,10 +70,7 @@ mod tests {
             of("sidecar~10.0.0.1~web-1.shop~shop.svc.cluster.local"),
             expected(Proxy::Sidecar, "shop", "cluster.local")
         );
-        assert_eq!(
-            of("router~10.0.0.1~gw.edge~edge.svc.my.org"),
-            expected(Proxy::Router, "edge", "my.org")
-        );
+        assert_eq!(of("router~10.0.0.1~gw.edge~edge.svc.my.org"), expected(Proxy::Router, "edge", "my.org"));
         for id in ["", "edge", "a~b~c~d", "sidecar~1~2", "sidecar~1~2~3~4"] {
             assert_eq!(of(id), expected(Proxy::Plain, "", ""), "{id}");
         }

@@ -38,26 +38,17 @@ pub enum Write<'a> {
 impl Edits {
     /// Removes all lines of that name (in lower case).
     pub fn remove(&mut self, name: Rc<[u8]>) {
-        self.list.push(Edit {
-            name,
-            change: Change::Remove,
-        });
+        self.list.push(Edit { name, change: Change::Remove });
     }
 
     /// Makes that the only line of the name (in lower case), whether there was one or not.
     pub fn set(&mut self, name: Rc<[u8]>, value: Rc<[u8]>) {
-        self.list.push(Edit {
-            name,
-            change: Change::Set(value),
-        });
+        self.list.push(Edit { name, change: Change::Set(value) });
     }
 
     /// Appends a line of that name (in lower case).
     pub fn add(&mut self, name: Rc<[u8]>, value: Rc<[u8]>) {
-        self.list.push(Edit {
-            name,
-            change: Change::Add(value),
-        });
+        self.list.push(Edit { name, change: Change::Add(value) });
     }
 
     /// Appends those edits to these.
@@ -92,12 +83,7 @@ impl Edits {
             if earlier.iter().any(|other| other.name == edit.name) {
                 continue;
             }
-            let later = self
-                .list
-                .get(index..)
-                .unwrap_or_default()
-                .iter()
-                .filter(|other| other.name == edit.name);
+            let later = self.list.get(index..).unwrap_or_default().iter().filter(|other| other.name == edit.name);
             write_name(&edit.name, later, map, &mut call);
         }
     }
@@ -113,12 +99,7 @@ fn write_name<'a>(
     // The last edit that clears the name takes the original lines and all earlier edits with it.
     let clears = |edit: &&Edit| !matches!(edit.change, Change::Add(_));
     let cleared = edits.clone().filter(clears).count();
-    let last = edits
-        .clone()
-        .enumerate()
-        .filter(|(_, edit)| clears(edit))
-        .last()
-        .map_or(0, |(index, _)| index);
+    let last = edits.clone().enumerate().filter(|(_, edit)| clears(edit)).last().map_or(0, |(index, _)| index);
     let mut values = edits.skip(last).filter_map(|edit| match &edit.change {
         Change::Set(value) | Change::Add(value) => Some(value.as_ref()),
         Change::Remove => None,
@@ -184,11 +165,7 @@ mod tests {
             ("+a=9", "add a=9", "add a=9"),
             ("=x=1 =x=2 +x=3", "add x=2, add x=3", "replace x=2, add x=3"),
             ("+x=1 -x", "", "remove x"),
-            (
-                "+x=1 =y=2 +x=3",
-                "add x=1, add x=3, add y=2",
-                "add x=1, add x=3, replace y=2",
-            ),
+            ("+x=1 =y=2 +x=3", "add x=1, add x=3, add y=2", "add x=1, add x=3, replace y=2"),
             ("=a=1 -a", "remove a", "remove a"),
         ] {
             assert_eq!(writes(script, Some(&map)), with_map, "{script} with the map");

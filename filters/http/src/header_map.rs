@@ -39,28 +39,19 @@ impl HeaderMap {
             return Ok(Self::default());
         }
         let number = |at: usize| -> Result<usize, Malformed> {
-            let bytes = block
-                .get(at..)
-                .and_then(|rest| rest.first_chunk::<4>())
-                .ok_or(Malformed)?;
+            let bytes = block.get(at..).and_then(|rest| rest.first_chunk::<4>()).ok_or(Malformed)?;
             usize::try_from(u32::from_le_bytes(*bytes)).map_err(|_| Malformed)
         };
         let count = number(0)?;
         // The count is not to be trusted before the lengths are seen to be there.
-        let lengths_end = count
-            .checked_mul(8)
-            .and_then(|length| length.checked_add(4))
-            .ok_or(Malformed)?;
+        let lengths_end = count.checked_mul(8).and_then(|length| length.checked_add(4)).ok_or(Malformed)?;
         if lengths_end > block.len() {
             return Err(Malformed);
         }
         let mut lines = Vec::with_capacity(count);
         let mut at = lengths_end;
         let mut take = |length: usize| -> Result<(usize, usize), Malformed> {
-            let end = at
-                .checked_add(length)
-                .filter(|end| *end < block.len())
-                .ok_or(Malformed)?;
+            let end = at.checked_add(length).filter(|end| *end < block.len()).ok_or(Malformed)?;
             let part = (at, end);
             at = end.checked_add(1).ok_or(Malformed)?;
             Ok(part)
@@ -70,11 +61,7 @@ impl HeaderMap {
             let value = take(number(lengths.saturating_add(4))?)?;
             lines.push(Line { name, value });
         }
-        Ok(Self {
-            block,
-            lines,
-            hidden: Vec::new(),
-        })
+        Ok(Self { block, lines, hidden: Vec::new() })
     }
 
     /// Builds the block of those headers: for tests, and for what is sent to the proxy.
@@ -85,11 +72,7 @@ impl HeaderMap {
     {
         // No header comes near 4 GiB.
         let number = |length: usize| u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes();
-        let parts = || {
-            headers
-                .iter()
-                .flat_map(|(name, value): &'a (N, V)| [name.as_ref(), value.as_ref()])
-        };
+        let parts = || headers.iter().flat_map(|(name, value): &'a (N, V)| [name.as_ref(), value.as_ref()]);
         let mut block = number(headers.len()).to_vec();
         parts().for_each(|part| block.extend(number(part.len())));
         parts().for_each(|part| {
@@ -101,18 +84,13 @@ impl HeaderMap {
 
     /// All lines, in their order.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        self.lines
-            .iter()
-            .map(|line| (self.part(line.name), self.part(line.value)))
+        self.lines.iter().map(|line| (self.part(line.name), self.part(line.value)))
     }
 
     /// The values of all lines of that name (given in lower case).
     #[inline]
     pub fn values<'a>(&'a self, name: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
-        self.lines
-            .iter()
-            .filter(move |line| self.is_named(line, name))
-            .map(|line| self.part(line.value))
+        self.lines.iter().filter(move |line| self.is_named(line, name)).map(|line| self.part(line.value))
     }
 
     /// The value of the first line of that name.
@@ -133,8 +111,7 @@ impl HeaderMap {
     /// Takes lines out of sight by their names. The proxy still has them: whether it does, [`has`](Self::has) tells.
     pub fn hide(&mut self, mut is_to_hide: impl FnMut(&[u8]) -> bool) {
         let block = &self.block;
-        self.hidden
-            .extend(self.lines.extract_if(.., |line| is_to_hide(part(block, line.name))));
+        self.hidden.extend(self.lines.extract_if(.., |line| is_to_hide(part(block, line.name))));
     }
 
     /// The names of the hidden lines.
@@ -144,10 +121,7 @@ impl HeaderMap {
 
     /// Whether the proxy has a line of that name, hidden or not.
     pub fn has(&self, name: &[u8]) -> bool {
-        self.lines
-            .iter()
-            .chain(&self.hidden)
-            .any(|line| self.is_named(line, name))
+        self.lines.iter().chain(&self.hidden).any(|line| self.is_named(line, name))
     }
 
     #[inline]

@@ -54,11 +54,7 @@ impl Pattern {
             Shape::Regex => Some(full_match(&node)?),
             _ => None,
         };
-        Ok(Self {
-            text: text.into(),
-            shape,
-            regex,
-        })
+        Ok(Self { text: text.into(), shape, regex })
     }
 
     /// Whether the whole value matches.
@@ -82,10 +78,7 @@ impl Pattern {
 
 impl fmt::Debug for Pattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pattern")
-            .field("text", &self.text)
-            .field("shape", &self.shape)
-            .finish_non_exhaustive()
+        f.debug_struct("Pattern").field("text", &self.text).field("shape", &self.shape).finish_non_exhaustive()
     }
 }
 

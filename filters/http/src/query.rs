@@ -7,14 +7,11 @@
 pub fn params(query: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     // A trailing `&` starts no further parameter, and an empty query has none.
     let query = query.strip_suffix(b"&").or((!query.is_empty()).then_some(query));
-    query
-        .into_iter()
-        .flat_map(|query| query.split(|b| *b == b'&'))
-        .map(|param| {
-            let equals = param.iter().position(|b| *b == b'=');
-            let (name, value) = equals.and_then(|at| param.split_at_checked(at)).unwrap_or((param, b""));
-            (name, value.strip_prefix(b"=").unwrap_or(b""))
-        })
+    query.into_iter().flat_map(|query| query.split(|b| *b == b'&')).map(|param| {
+        let equals = param.iter().position(|b| *b == b'=');
+        let (name, value) = equals.and_then(|at| param.split_at_checked(at)).unwrap_or((param, b""));
+        (name, value.strip_prefix(b"=").unwrap_or(b""))
+    })
 }
 
 /// The value of the first parameter of this name (HTTPMatchRequest `queryParams`: a repeated one is matched by its

@@ -33,9 +33,9 @@ impl StringMatch {
             Self::Exact(exact) => value == &**exact,
             Self::ExactIgnoreCase(exact) => value.eq_ignore_ascii_case(exact),
             Self::Prefix(prefix) => value.starts_with(prefix),
-            Self::PrefixIgnoreCase(prefix) => value
-                .get(..prefix.len())
-                .is_some_and(|start| start.eq_ignore_ascii_case(prefix)),
+            Self::PrefixIgnoreCase(prefix) => {
+                value.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+            }
             Self::Suffix(suffix) => value.ends_with(suffix),
             Self::Regex(pattern) => pattern.is_full_match(value),
             Self::Present => true,

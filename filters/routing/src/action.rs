@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use hashbrown::HashMap;
 use pointsman_host::{Host, LocalReply, Request};
 use pointsman_http::HeaderMap;
 
@@ -37,6 +38,9 @@ struct Share {
     target: Rc<Target>,
 }
 
+/// A destination, and a cookie that the client shall come back with.
+type Chosen<'a> = (&'a Rc<Target>, Option<Rc<[u8]>>);
+
 /// `redirect` or `directResponse`.
 pub(crate) struct Answer {
     pub response: Operations,
@@ -45,7 +49,12 @@ pub(crate) struct Answer {
 
 enum Content {
     Redirect(Redirect),
-    Direct { status: u32, body: Vec<u8> },
+    /// With a `location`, the request's own, where a client expects one.
+    Direct {
+        status: u32,
+        body: Vec<u8>,
+        location: Option<Redirect>,
+    },
 }
 
 impl Action {
@@ -56,7 +65,10 @@ impl Action {
             (None, Some(direct)) => Content::direct(direct),
             (None, None) => return Self::Route(Forward::new(route, told, mirrors)),
         };
-        Self::Answer(Answer { response: Operations::of_response(response(route.headers.as_ref()), None, true), content })
+        Self::Answer(Answer {
+            response: Operations::of_response(response(route.headers.as_ref()), None, true),
+            content,
+        })
     }
 }
 
@@ -66,6 +78,7 @@ impl Forward {
         let mirrors: Rc<[Mirror]> = mirrors.into();
         let alone = route.route.len() == 1;
         let (mut targets, mut until) = (Vec::new(), 0u64);
+        let mut known = HashMap::new();
         for (own, told) in route.route.iter().zip(told) {
             let weight = if alone { 1 } else { u64::from(own.weight.0) };
             if weight == 0 {
@@ -73,7 +86,11 @@ impl Forward {
             }
             until = until.saturating_add(weight);
             let target = Rc::new(Target::new(route, own, told, path.clone(), mirrors.clone()));
-            targets.push(Share { weight, until, identity: sticky::identity(target.label.as_bytes()), target });
+            // The same destination may be there twice, with other headers: then they are two to a sticky choice.
+            let times = known.entry(target.label.clone()).or_insert(0u32);
+            let identity = sticky::identity(format!("{}{}", target.label, "#".repeat(*times as usize)).as_bytes());
+            *times = times.saturating_add(1);
+            targets.push(Share { weight, until, identity, target });
         }
         Self {
             targets,
@@ -85,7 +102,7 @@ impl Forward {
 
     /// The destination for a request, as Envoy chooses it or as `sticky` says, and a cookie that the client shall
     /// come back with.
-    pub fn choose(&self, headers: &HeaderMap, host: &mut dyn Host) -> Option<(&Rc<Target>, Option<Rc<[u8]>>)> {
+    pub fn choose(&self, headers: &HeaderMap, host: &mut dyn Host) -> Option<Chosen<'_>> {
         if let [only] = self.targets.as_slice() {
             return Some((&only.target, None));
         }

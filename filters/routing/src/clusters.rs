@@ -58,10 +58,8 @@ impl Clusters {
     ) -> Result<Told, &'static str> {
         let name = self.name(destination, namespace)?.into_bytes().into();
         match self.by_authority {
-            true if rewritten => Err(
-                "rewrites the host, by which Envoy is to choose: use `destinations.header` \
-                                      instead of `by: authority`",
-            ),
+            true if rewritten => Err("rewrites the host, by which Envoy is to choose: use `destinations.header` \
+                                      instead of `by: authority`"),
             true => Ok(Told::Authority(name)),
             false => Ok(Told::Header(self.header.clone(), name)),
         }

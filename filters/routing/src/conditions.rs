@@ -68,7 +68,8 @@ impl Conditions {
         }
         entry.headers.iter().for_each(|(name, condition)| this.add_header(name, condition, false));
         entry.without_headers.iter().for_each(|(name, condition)| this.add_header(name, condition, true));
-        let query = |(name, condition): (&String, &StringCondition)| (name.as_bytes().into(), compile(condition, false));
+        let query =
+            |(name, condition): (&String, &StringCondition)| (name.as_bytes().into(), compile(condition, false));
         this.query = entry.query_params.iter().map(query).collect();
         this
     }

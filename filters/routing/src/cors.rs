@@ -77,12 +77,7 @@ impl Cors {
         let exposed = self.exposed.iter().filter(|_| matches);
         let lines = self.credentials.iter().chain(&self.preflight).chain(exposed);
         headers.extend(lines.map(|(name, value)| (name.to_vec(), value.to_vec())));
-        Some(LocalReply {
-            status: 200,
-            headers,
-            body: Vec::new(),
-            details: "pointsman_cors_preflight".into(),
-        })
+        Some(LocalReply { status: 200, headers, body: Vec::new(), details: "pointsman_cors_preflight".into() })
     }
 
     /// What is to be changed in the answer to any other request, the proxy's own answers included; `None`: nothing,

@@ -9,11 +9,7 @@ use crate::rules::Rule;
 const LONGEST: usize = 4096;
 
 /// What was decided, then each rule that was passed over with the first condition of it that failed.
-pub(crate) fn text(
-    has_virtual_service: bool,
-    decided: Option<&Decided>,
-    passed: &[(&Rule, Failure<'_>)],
-) -> Vec<u8> {
+pub(crate) fn text(has_virtual_service: bool, decided: Option<&Decided>, passed: &[(&Rule, Failure<'_>)]) -> Vec<u8> {
     let mut text = match decided {
         Some(decided) => decision(decided),
         None if !has_virtual_service => "no VirtualService for this host: passed on untouched".into(),

@@ -81,6 +81,11 @@ impl Format {
         parse::parts(text).map(|parts| Self { parts })
     }
 
+    /// A value without commands.
+    pub fn text(text: &str) -> Self {
+        Self { parts: vec![Part::Text(text.as_bytes().into())] }
+    }
+
     /// The value, if it is the same for every request.
     pub fn literal(&self) -> Option<Rc<[u8]>> {
         match self.parts.as_slice() {

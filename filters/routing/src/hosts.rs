@@ -1,7 +1,9 @@
 //! Which VirtualService a host belongs to: Envoy's choice of a virtual host.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+
+use hashbrown::HashMap;
 
 /// Values by host: exact, then the longest suffix, then `*`. Letter case and port of a request's host are ignored.
 pub(crate) struct Hosts<T> {
@@ -12,10 +14,7 @@ pub(crate) struct Hosts<T> {
 
 impl<T> Default for Hosts<T> {
     fn default() -> Self {
-        Self {
-            exact: HashMap::new(),
-            suffixes: BTreeMap::new(),
-        }
+        Self { exact: HashMap::new(), suffixes: BTreeMap::new() }
     }
 }
 

@@ -2,6 +2,8 @@
 //!
 //! The route itself is made by Envoy: the destination's cluster goes into a request header that one of Envoy's routes
 //! reads (`cluster_header`). What that route could not do, is done here.
+// As clippy.toml does for tests; these two have no switch there.
+#![cfg_attr(test, allow(clippy::arithmetic_side_effects, clippy::string_slice))]
 
 mod action;
 mod address;
@@ -17,6 +19,9 @@ mod hosts;
 mod location;
 mod operations;
 mod paths;
+#[cfg(test)]
+#[cfg(not(target_arch = "wasm32"))]
+mod reference;
 mod router_headers;
 mod router_policy;
 mod rules;
@@ -59,6 +64,8 @@ pub struct Stream {
     decided: Option<Decided>,
     /// What the response gets besides: what CORS says, a sticky cookie, the explanation.
     response: Edits,
+    /// The headers of an answer of our own, if a format string asks for them: Envoy adds its own later.
+    own: Option<HeaderMap>,
 }
 
 /// The rule that decided, and where it sends the request.
@@ -81,28 +88,15 @@ impl Decided {
 
 impl Filter for Routing {
     const NAME: &'static str = "routing";
-    const SECTIONS: &'static [&'static str] = &[
-        "gateway",
-        "virtualServices",
-        "destinations",
-        "trustClientRouterHeaders",
-        "debug",
-    ];
-    const USES: Uses = Uses {
-        response: true,
-        delay: false,
-        http_call: false,
-        grpc_call: false,
-    };
+    const SECTIONS: &'static [&'static str] =
+        &["gateway", "virtualServices", "destinations", "trustClientRouterHeaders", "debug"];
+    const USES: Uses = Uses { response: true, delay: false, http_call: false, grpc_call: false };
     type Stream = Stream;
 
     fn configure(at: Cursor<'_>, node: &Node) -> Option<Self> {
         let gateway = at.field("gateway", Gateway::decode_or_absent);
         let destinations = at.field("destinations", Option::<Destinations>::decode_or_absent);
-        let trust = at.field(
-            "trustClientRouterHeaders",
-            Option::<TrustRouterHeaders>::decode_or_absent,
-        );
+        let trust = at.field("trustClientRouterHeaders", Option::<TrustRouterHeaders>::decode_or_absent);
         let debug = at.field("debug", Option::<Debug>::decode_or_absent);
         let virtual_services = at.field("virtualServices", resources);
         let before = at.errors();
@@ -118,12 +112,16 @@ impl Filter for Routing {
     }
 
     fn steers(&self, name: &[u8], request: &HeaderMap) -> bool {
-        if self.debug_header.as_deref() == Some(name) {
-            return false; // It is taken out when it has been read.
+        if *self.destination_header == *name {
+            return true;
         }
-        name.starts_with(b"x-pointsman-")
-            || (*self.destination_header == *name && name != b":authority")
-            || self.router_headers.steer(name, request)
+        // Most headers are none of ours.
+        let Some(rest) = name.strip_prefix(b"x-") else { return false };
+        if rest.starts_with(b"pointsman-") {
+            // The one that asks for an explanation is taken out when it has been read.
+            return self.debug_header.as_deref() != Some(name);
+        }
+        rest.starts_with(b"envoy-") && self.router_headers.steer(name, request)
     }
 
     fn on_request(&self, stream: &mut Stream, _: Wake, request: &mut Request, host: &mut dyn Host) -> Step {
@@ -157,8 +155,12 @@ impl Filter for Routing {
 
     fn on_response(&self, stream: &mut Stream, request: &Request, response: &mut Response, host: &mut dyn Host) {
         if let Some(operations) = stream.decided.as_ref().and_then(Decided::operations) {
-            let headers = if operations.read_response() { host.response_headers() } else { None };
-            let headers = &headers.unwrap_or_default();
+            let headers = match stream.own.take() {
+                Some(own) => own,
+                None if operations.read_response() => host.response_headers().unwrap_or_default(),
+                None => HeaderMap::default(),
+            };
+            let headers = &headers;
             operations.apply(&mut response.edits, |format, edits| {
                 format.evaluate(&ResponseScope { request, headers, edits, host: &*host }).into()
             });
@@ -186,7 +188,11 @@ impl Routing {
         let matched = rule.conditions.matched();
         let decided = stream.decided.insert(Decided { rule: rule.clone(), target: None });
         let target = match rule.action.as_ref() {
-            Action::Answer(answer) => return Step::Reply(answer.reply(request, matched, host, &rule.label())),
+            Action::Answer(answer) => {
+                let reply = answer.reply(request, matched, host, &rule.label());
+                stream.own = answer.response.read_response().then(|| own_headers(&reply));
+                return Step::Reply(reply);
+            }
             Action::Route(forward) => {
                 if let Some(cors) = &forward.cors {
                     if let Some(reply) = cors.preflight(request.headers()) {
@@ -207,6 +213,13 @@ impl Routing {
         decided.target = Some(target);
         Step::Continue
     }
+}
+
+/// What Envoy's router has of such an answer when it computes the header operations.
+fn own_headers(reply: &LocalReply) -> HeaderMap {
+    let status = (b":status".to_vec(), reply.status.to_string().into_bytes());
+    let lines: Vec<_> = std::iter::once(status).chain(reply.headers.iter().cloned()).collect();
+    HeaderMap::parse(HeaderMap::serialize(&lines)).unwrap_or_default()
 }
 
 const SET_COOKIE: &[u8] = b"set-cookie";

@@ -48,6 +48,11 @@ impl Redirect {
         }
     }
 
+    /// A redirect that changes nothing.
+    pub fn to_itself() -> Self {
+        Self { status: 301, scheme: String::new(), authority: String::new(), port: Port::Keep, path: Path::Keep }
+    }
+
     /// As an explanation says it.
     pub fn label(&self) -> String {
         format!("redirect {}", self.status)
@@ -59,7 +64,8 @@ impl Redirect {
         LocalReply { status: self.status, headers: vec![(b"location".into(), location)], body: Vec::new(), details }
     }
 
-    fn location(&self, headers: &HeaderMap, matched: Matched, host: &dyn Host) -> Vec<u8> {
+    /// The `location` for that request.
+    pub fn location(&self, headers: &HeaderMap, matched: Matched, host: &dyn Host) -> Vec<u8> {
         let scheme = match self.scheme.as_bytes() {
             b"" => headers.first(b":scheme").unwrap_or(b"http"),
             scheme => scheme,

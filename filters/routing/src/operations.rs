@@ -6,6 +6,7 @@ use pointsman_http::Edits;
 
 use crate::config::{HeaderOperations, is_host};
 use crate::format::Format;
+use crate::target::host_operation;
 
 /// The header operations of a rule and a destination.
 pub(crate) enum Operations {
@@ -31,25 +32,33 @@ impl Operations {
     /// With one destination both levels are one, in which the destination's operations come after the route's; with
     /// several, the destination's come first as a whole, so that the route wins.
     pub fn of_request(route: Option<&HeaderOperations>, own: Option<&HeaderOperations>, alone: bool) -> Self {
-        // A rewrite of the host is none of the operations.
-        Self::new(route, own, alone, |name| !is_host(name))
+        // A rewrite of the host is none of the operations, but for one of several destinations: Envoy makes it right
+        // after that destination's, and without a word about the original host.
+        let mut levels = Self::levels(route, own, alone, |name| !is_host(name));
+        if let (false, Some(host), Some(level)) = (alone, own.and_then(host_operation), levels.first_mut()) {
+            level.put.push(Put { name: b":authority"[..].into(), value: Format::text(host), is_add: false });
+        }
+        Self::new(levels)
     }
 
     /// The same for the response.
     pub fn of_response(route: Option<&HeaderOperations>, own: Option<&HeaderOperations>, alone: bool) -> Self {
-        Self::new(route, own, alone, |_| true)
+        Self::new(Self::levels(route, own, alone, |_| true))
     }
 
-    fn new(
+    fn levels(
         route: Option<&HeaderOperations>,
         own: Option<&HeaderOperations>,
         alone: bool,
         is_put: fn(&str) -> bool,
-    ) -> Self {
-        let levels = match alone {
+    ) -> Vec<Level> {
+        match alone {
             true => vec![Level::new(&[route, own], is_put)],
             false => vec![Level::new(&[own], is_put), Level::new(&[route], is_put)],
-        };
+        }
+    }
+
+    fn new(levels: Vec<Level>) -> Self {
         if levels.iter().flat_map(|level| &level.put).any(|put| put.value.literal().is_none()) {
             return Self::Formatted(levels);
         }

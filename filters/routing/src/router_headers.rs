@@ -19,6 +19,22 @@ const STEERING: [&[u8]; 10] = [
     b"upstream-rq-timeout-ms",
 ];
 
+/// Why an operation of a rule cannot change that header (in any letter case) of a request. In Istio such operations are
+/// the router's own, made when it has read some of its headers and written others; ours are made before it.
+pub(crate) fn why_not(name: &str, is_put: bool) -> Option<&'static str> {
+    let name = name.to_ascii_lowercase();
+    let steers = || name.strip_prefix("x-envoy-").is_some_and(|rest| STEERING.contains(&rest.as_bytes()));
+    match name.as_str() {
+        "grpc-timeout" => Some("Envoy's router goes by it: set the rule's `timeout` instead"),
+        "x-envoy-attempt-count" | "x-envoy-expected-rq-timeout-ms" => Some("Envoy's router writes it later"),
+        "x-forwarded-proto" if !is_put => {
+            Some("Envoy finds no route for a request without it: it can be set, not removed")
+        }
+        _ if is_put && steers() => Some("Envoy's router goes by it: set the rule's `timeout` and `retries` instead"),
+        _ => None,
+    }
+}
+
 /// Decides whether such a header of a client is let through.
 pub(crate) struct RouterHeaders {
     trust_internal: bool,
@@ -31,16 +47,12 @@ impl RouterHeaders {
             Proxy::Sidecar => TrustRouterHeaders::Internal,
             Proxy::Plain | Proxy::Router => TrustRouterHeaders::Never,
         });
-        Self {
-            trust_internal: trust == TrustRouterHeaders::Internal,
-        }
+        Self { trust_internal: trust == TrustRouterHeaders::Internal }
     }
 
     /// Whether the header (name in lower case) would steer the router, and may not.
     pub fn steer(&self, name: &[u8], request: &HeaderMap) -> bool {
-        let steers = name
-            .strip_prefix(b"x-envoy-")
-            .is_some_and(|rest| STEERING.contains(&rest));
+        let steers = name.strip_prefix(b"x-envoy-").is_some_and(|rest| STEERING.contains(&rest));
         steers && !(self.trust_internal && request.first(b"x-envoy-internal") == Some(b"true"))
     }
 }

@@ -76,12 +76,9 @@ impl Service {
             if route.matches.is_empty() {
                 push(None);
             }
-            entries
-                .filter(|(_, entry)| is_ours(entry, gateway, namespace, node))
-                .for_each(|entry| push(Some(entry)));
+            entries.filter(|(_, entry)| is_ours(entry, gateway, namespace, node)).for_each(|entry| push(Some(entry)));
         }
-        let hosts = resource.spec.hosts.iter().flat_map(|host| clusters.names(host.as_str(), namespace))
-            .collect();
+        let hosts = resource.spec.hosts.iter().flat_map(|host| clusters.names(host.as_str(), namespace)).collect();
         Self { hosts, rules }
     }
 
@@ -104,10 +101,7 @@ fn is_ours(entry: &HttpMatchRequest, gateway: &Gateway, namespace: Option<&str>,
     if !entry.gateways.is_empty() {
         return gateway.is_among(&entry.gateways, namespace, "mesh");
     }
-    let labels_fit = entry
-        .source_labels
-        .iter()
-        .all(|(name, value)| node.labels.get(name) == Some(value));
+    let labels_fit = entry.source_labels.iter().all(|(name, value)| node.labels.get(name) == Some(value));
     labels_fit && (entry.source_namespace.is_empty() || entry.source_namespace == node.namespace)
 }
 
@@ -154,13 +148,7 @@ fn rewrites_host(headers: Option<&Headers>) -> bool {
 }
 
 /// `mirrors`, or the one `mirror` of older policies.
-fn mirrors(
-    route: &HttpRoute,
-    path: &str,
-    namespace: Option<&str>,
-    clusters: &Clusters,
-    at: Cursor<'_>,
-) -> Vec<Mirror> {
+fn mirrors(route: &HttpRoute, path: &str, namespace: Option<&str>, clusters: &Clusters, at: Cursor<'_>) -> Vec<Mirror> {
     const ALL: u32 = 1_000_000;
     let share = |percentage: Option<&Percent>| percentage.map_or(ALL, Percent::of_million);
     let old_share = match (&route.mirror_percentage, route.mirror_percent) {

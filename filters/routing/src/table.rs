@@ -35,11 +35,7 @@ impl Table {
         // Istio goes by age, then by name. Resources that were never in a cluster have no age: then their order counts.
         if resources.iter().all(|resource| resource.created.is_some()) {
             let age = |resource: &Resource<VirtualService>| {
-                (
-                    resource.created.clone(),
-                    resource.name.clone(),
-                    resource.namespace.clone(),
-                )
+                (resource.created.clone(), resource.name.clone(), resource.namespace.clone())
             };
             resources.sort_by_cached_key(age);
         }
@@ -47,19 +43,12 @@ impl Table {
         for resource in &resources {
             let namespace = resource.namespace.as_deref();
             if !gateway.is_among(&resource.spec.gateways, namespace, "mesh") {
-                at.warning_at(
-                    resource.path.clone(),
-                    format_args!("has no effect: it is not bound to {gateway}"),
-                );
+                at.warning_at(resource.path.clone(), format_args!("has no effect: it is not bound to {gateway}"));
                 continue;
             }
             services.push(Service::new(resource, gateway, clusters, node, at));
         }
-        let ports: BTreeSet<u32> = services
-            .iter()
-            .flat_map(|service| &service.rules)
-            .map(|rule| rule.port)
-            .collect();
+        let ports: BTreeSet<u32> = services.iter().flat_map(|service| &service.rules).map(|rule| rule.port).collect();
         let alone = gateway.is_mesh() || node.proxy == Proxy::Sidecar;
         Self {
             ports: ports
@@ -78,11 +67,7 @@ impl Table {
 
     /// The rules for a host at a port.
     pub fn rules(&self, port: Option<u32>, authority: &[u8]) -> Option<&Rules> {
-        let of_port = self
-            .ports
-            .iter()
-            .find(|(known, _)| Some(*known) == port)
-            .map(|(_, hosts)| hosts);
+        let of_port = self.ports.iter().find(|(known, _)| Some(*known) == port).map(|(_, hosts)| hosts);
         of_port.unwrap_or(&self.other_ports).find(authority)
     }
 }

@@ -57,7 +57,10 @@ impl Target {
                 edits.set(name, cluster);
                 let rewrite = route.rewrite.as_ref().map(|rewrite| rewrite.authority.as_str());
                 let rewrite = rewrite.filter(|authority| !authority.is_empty());
-                rewrite.or_else(|| host_operation(of_route, of_own)).map(|host| host.as_bytes().into())
+                // Of several destinations, each rewrites the host by itself, among its own operations.
+                let of_own = of_own.filter(|_| alone);
+                let operation = || [of_route, of_own].into_iter().flatten().find_map(host_operation);
+                rewrite.or_else(operation).map(|host| host.as_bytes().into())
             }
             Told::Authority(host) => Some(host),
         };
@@ -80,7 +83,8 @@ impl Target {
         self.request
             .apply(edits, |format, edits| format.evaluate(&RequestScope { headers, edits, host: &*host }).into());
         if let Some(authority) = &self.authority {
-            edits.set(ORIGINAL_HOST.into(), headers.authority().into());
+            let original = edits.first(AUTHORITY, headers).unwrap_or_default().into();
+            edits.set(ORIGINAL_HOST.into(), original);
             edits.set(AUTHORITY.into(), authority.clone());
         }
         if let Some(path) = &self.path {
@@ -106,11 +110,9 @@ pub(crate) fn response(headers: Option<&Headers>) -> Option<&HeaderOperations> {
     headers?.response.as_ref()
 }
 
-/// The route's `set`, then its `add`, then the destination's: the host is rewritten by the first of them that names it.
-/// An empty value is none.
-fn host_operation<'a>(route: Option<&'a HeaderOperations>, own: Option<&'a HeaderOperations>) -> Option<&'a str> {
-    let mut levels = [route, own].into_iter().flatten().flat_map(|level| [&level.set, &level.add]);
+/// What `set`, else `add`, makes of the host. An empty value is none.
+pub(crate) fn host_operation(level: &HeaderOperations) -> Option<&str> {
     let rewrites = |(name, value): &(&String, &HeaderValue)| is_host(name) && !value.written.is_empty();
-    let (_, value) = levels.find_map(|values| values.iter().find(rewrites))?;
+    let (_, value) = level.set.iter().chain(&level.add).find(rewrites)?;
     Some(&value.written)
 }

@@ -36,13 +36,7 @@ pub trait Chain: Sized + 'static {
     fn has_more(&self, streams: &Self::Streams) -> bool;
 
     /// See [`Filter::on_response`].
-    fn on_response(
-        &self,
-        streams: &mut Self::Streams,
-        request: &Request,
-        response: &mut Response,
-        host: &mut dyn Host,
-    );
+    fn on_response(&self, streams: &mut Self::Streams, request: &Request, response: &mut Response, host: &mut dyn Host);
 }
 
 const fn either(a: Uses, b: Uses) -> Uses {
@@ -54,12 +48,7 @@ const fn either(a: Uses, b: Uses) -> Uses {
     }
 }
 
-const NOTHING: Uses = Uses {
-    response: false,
-    delay: false,
-    http_call: false,
-    grpc_call: false,
-};
+const NOTHING: Uses = Uses { response: false, delay: false, http_call: false, grpc_call: false };
 
 macro_rules! chain {
     ($($filter:ident = $index:tt),+) => {

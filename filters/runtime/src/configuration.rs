@@ -42,23 +42,17 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Value, String> {
         return Ok(object(message));
     }
     match std::str::from_utf8(bytes) {
-        Ok(text) if !text.trim_start().starts_with(['{', '[']) => Err(
-            "neither JSON text nor a google.protobuf.Struct; YAML goes into Envoy's configuration as a Struct, \
+        Ok(text) if !text.trim_start().starts_with(['{', '[']) => {
+            Err("neither JSON text nor a google.protobuf.Struct; YAML goes into Envoy's configuration as a Struct, \
              not as text"
-                .into(),
-        ),
+                .into())
+        }
         _ => Err(format!("not JSON: {json}")),
     }
 }
 
 fn object(message: prost_types::Struct) -> Value {
-    Value::Object(
-        message
-            .fields
-            .into_iter()
-            .map(|(name, field)| (name, value(field)))
-            .collect(),
-    )
+    Value::Object(message.fields.into_iter().map(|(name, field)| (name, value(field))).collect())
 }
 
 /// A Struct's numbers are doubles: a whole one becomes a whole one again.
@@ -102,9 +96,8 @@ fn check_sections(at: Cursor<'_>, own: &[&'static str]) {
             return;
         }
         match SECTIONS.iter().find(|(known, _)| *known == name) {
-            Some((_, Some(module))) => section.error::<()>(format_args!(
-                "this module has no filter for it; pointsman.wasm and {module}.wasm have"
-            )),
+            Some((_, Some(module))) => section
+                .error::<()>(format_args!("this module has no filter for it; pointsman.wasm and {module}.wasm have")),
             Some((_, None)) => section.error("not in this version yet: leave it out"),
             None => pointsman_wire::unknown(section, name, own.iter().copied()),
         };
@@ -127,9 +120,7 @@ pub(crate) fn node(host: &dyn Host) -> Node {
 fn pairs(bytes: Vec<u8>) -> BTreeMap<String, String> {
     let map = HeaderMap::parse(bytes).unwrap_or_default();
     let text = |part: &[u8]| String::from_utf8(part.to_vec()).ok();
-    map.iter()
-        .filter_map(|(name, value)| Some((text(name)?, text(value)?)))
-        .collect()
+    map.iter().filter_map(|(name, value)| Some((text(name)?, text(value)?))).collect()
 }
 
 #[cfg(test)]
@@ -146,14 +137,11 @@ mod tests {
             Value::Bool(boolean) => Kind::BoolValue(*boolean),
             Value::Number(number) => Kind::NumberValue(number.as_f64().unwrap()),
             Value::String(text) => Kind::StringValue(text.clone()),
-            Value::Array(list) => Kind::ListValue(prost_types::ListValue {
-                values: list.iter().map(to_struct).collect(),
-            }),
+            Value::Array(list) => {
+                Kind::ListValue(prost_types::ListValue { values: list.iter().map(to_struct).collect() })
+            }
             Value::Object(map) => Kind::StructValue(prost_types::Struct {
-                fields: map
-                    .iter()
-                    .map(|(name, value)| (name.clone(), to_struct(value)))
-                    .collect(),
+                fields: map.iter().map(|(name, value)| (name.clone(), to_struct(value))).collect(),
             }),
         };
         prost_types::Value { kind: Some(kind) }
@@ -171,10 +159,7 @@ mod tests {
         let configuration = json!({
             "a": [1, -2, 0.5, "x", true, null, {"b": []}], "empty": {}, "big": 4294967295u32,
         });
-        assert_eq!(
-            parse(serde_json::to_string_pretty(&configuration).unwrap().as_bytes()).unwrap(),
-            configuration
-        );
+        assert_eq!(parse(serde_json::to_string_pretty(&configuration).unwrap().as_bytes()).unwrap(), configuration);
         assert_eq!(parse(&serialized(&configuration)).unwrap(), configuration);
         assert_eq!(parse(b"\n\n {\"a\": 1}").unwrap(), json!({"a": 1}));
         assert_eq!(parse(b"").unwrap(), json!({}));
@@ -192,10 +177,7 @@ mod tests {
             host.properties.insert(format!("xds.node.{path}"), value);
         }
         let found = node(&host);
-        assert_eq!(
-            (found.proxy, found.namespace.as_str(), found.domain.as_str()),
-            (Proxy::Sidecar, "other", "my.org")
-        );
+        assert_eq!((found.proxy, found.namespace.as_str(), found.domain.as_str()), (Proxy::Sidecar, "other", "my.org"));
         let labels: Vec<_> = found.labels.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         assert_eq!(labels, [("app", "edge"), ("empty", "")]);
 
@@ -219,10 +201,7 @@ mod tests {
     fn what_is_neither_is_refused_with_a_reason() {
         for (bytes, reason) in [
             (&b"{\"a\": }"[..], "not JSON: expected value at line 1 column 7"),
-            (
-                b"virtualServices:\n- hosts: [a]",
-                "neither JSON text nor a google.protobuf.Struct; YAML goes into",
-            ),
+            (b"virtualServices:\n- hosts: [a]", "neither JSON text nor a google.protobuf.Struct; YAML goes into"),
             (b"\n\xff\xff\xff", "not JSON: "),
         ] {
             let error = parse(bytes).unwrap_err();
@@ -236,12 +215,8 @@ mod tests {
     impl pointsman_host::Filter for Other {
         const NAME: &'static str = "other";
         const SECTIONS: &'static [&'static str] = &["other"];
-        const USES: pointsman_host::Uses = pointsman_host::Uses {
-            response: false,
-            delay: false,
-            http_call: false,
-            grpc_call: false,
-        };
+        const USES: pointsman_host::Uses =
+            pointsman_host::Uses { response: false, delay: false, http_call: false, grpc_call: false };
         type Stream = ();
 
         fn configure(at: Cursor<'_>, _: &Node) -> Option<Self> {
@@ -276,11 +251,7 @@ mod tests {
                 vec![format!("faults: {later}"), format!("rateLimits: {later}"), format!("telemetry: {later}")],
                 vec![format!("faults: {later}"), format!("rateLimits: {later}"), format!("telemetry: {later}")],
             ),
-            (
-                json!({"authorizationPolicies": [], "destinationRules": null, "rateLimits": {}}),
-                vec![],
-                vec![],
-            ),
+            (json!({"authorizationPolicies": [], "destinationRules": null, "rateLimits": {}}), vec![], vec![]),
             (
                 json!({"virtualService": [], "other": 1}),
                 vec![
@@ -289,10 +260,7 @@ mod tests {
                         .into(),
                     "virtualService: unknown field; did you mean `virtualServices`?".into(),
                 ],
-                vec![
-                    "virtualService: unknown field; known here: other".into(),
-                    "other: other's own".into(),
-                ],
+                vec!["virtualService: unknown field; known here: other".into(), "other: other's own".into()],
             ),
         ] {
             let of = |report: Report| report.errors().iter().map(ToString::to_string).collect::<Vec<_>>();

@@ -4,6 +4,8 @@
 //! ```ignore
 //! pointsman_runtime::module!(Routing);
 //! ```
+// As clippy.toml does for tests; these two have no switch there.
+#![cfg_attr(test, allow(clippy::arithmetic_side_effects, clippy::string_slice))]
 
 mod abi;
 mod callbacks;

@@ -29,10 +29,7 @@ struct Shared<C: Chain>(Rc<RefCell<State<C>>>);
 impl<C: Chain> Shared<C> {
     fn with<R: Default>(&self, then: impl FnOnce(&mut Worker<C>, &mut Envoy) -> R) -> R {
         let Ok(mut state) = self.0.try_borrow_mut() else {
-            abi::log(
-                Level::Error,
-                "a callback came within a callback, and nothing was done for it",
-            );
+            abi::log(Level::Error, "a callback came within a callback, and nothing was done for it");
             return R::default();
         };
         let State { worker, proxy } = &mut *state;
@@ -44,10 +41,7 @@ struct Root<C: Chain>(Shared<C>);
 
 impl<C: Chain> Root<C> {
     fn new(context: u32) -> Self {
-        let state = State {
-            worker: Worker::new(context),
-            proxy: Envoy::new(),
-        };
+        let state = State { worker: Worker::new(context), proxy: Envoy::new() };
         Self(Shared(Rc::new(RefCell::new(state))))
     }
 }
@@ -78,10 +72,7 @@ impl<C: Chain> RootContext for Root<C> {
     }
 
     fn create_http_context(&self, context: u32) -> Option<Box<dyn HttpContext>> {
-        Some(Box::new(Http {
-            context,
-            shared: Shared(self.0.0.clone()),
-        }))
+        Some(Box::new(Http { context, shared: Shared(self.0.0.clone()) }))
     }
 
     fn get_type(&self) -> Option<ContextType> {
@@ -105,15 +96,8 @@ fn load<C: Chain>(envoy: &mut Envoy) -> Option<C> {
     }
     if !report.errors().is_empty() {
         let count = report.errors().len();
-        let more = if report.dropped() == 0 {
-            ""
-        } else {
-            ", and more that are not shown"
-        };
-        envoy.log(
-            Level::Error,
-            &format!("pointsman: the configuration is refused, errors: {count}{more}"),
-        );
+        let more = if report.dropped() == 0 { "" } else { ", and more that are not shown" };
+        envoy.log(Level::Error, &format!("pointsman: the configuration is refused, errors: {count}{more}"));
     }
     for error in report.errors() {
         envoy.log(Level::Error, &format!("pointsman: {error}"));
@@ -147,8 +131,7 @@ impl<C: Chain> HttpContext for Http<C> {
     }
 
     fn on_http_response_headers(&mut self, _: usize, _: bool) -> Action {
-        self.shared
-            .with(|worker, envoy| worker.on_response(self.context, envoy));
+        self.shared.with(|worker, envoy| worker.on_response(self.context, envoy));
         Action::Continue
     }
 }

@@ -39,9 +39,7 @@ impl Envoy {
     pub fn new() -> Self {
         // The standard library's hasher seeds are the host's randomness, without a crate for it.
         let seed = std::hash::BuildHasher::hash_one(&std::collections::hash_map::RandomState::new(), 0u8);
-        Self {
-            random: fastrand::Rng::with_seed(seed),
-        }
+        Self { random: fastrand::Rng::with_seed(seed) }
     }
 }
 
@@ -90,36 +88,22 @@ impl Proxy for Envoy {
 
     fn set_tick_period(&mut self, milliseconds: u32) {
         if let Err(Status(status)) = abi::set_tick_period(milliseconds) {
-            self.log(
-                Level::Error,
-                &format!("the proxy refuses a tick period: status {status}"),
-            );
+            self.log(Level::Error, &format!("the proxy refuses a tick period: status {status}"));
         }
     }
 
     // Envoy answers a raw call nowhere: the SDK's dispatcher must have sent it.
 
     fn http_call(&mut self, call: &HttpCall) -> Option<u32> {
-        let headers = call
-            .headers
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()))
-            .collect();
+        let headers = call.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         let body = Some(call.body.as_slice()).filter(|body| !body.is_empty());
         hostcalls::dispatch_http_call(&call.cluster, headers, body, Vec::new(), call.timeout).ok()
     }
 
     fn grpc_call(&mut self, call: &GrpcCall) -> Option<u32> {
         let message = Some(call.message.as_slice());
-        hostcalls::dispatch_grpc_call(
-            &call.cluster,
-            &call.service,
-            &call.method,
-            Vec::new(),
-            message,
-            call.timeout,
-        )
-        .ok()
+        hostcalls::dispatch_grpc_call(&call.cluster, &call.service, &call.method, Vec::new(), message, call.timeout)
+            .ok()
     }
 
     fn log(&mut self, level: Level, message: &str) {

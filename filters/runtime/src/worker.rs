@@ -1,8 +1,8 @@
 //! The one pass over each request, and the requests that wait in it: all state of one worker.
 
-use std::collections::HashMap;
 use std::rc::Rc;
 
+use hashbrown::HashMap;
 use pointsman_host::{Answer, LocalReply, Request, Response, Step, Wake};
 use pointsman_http::{Edits, HeaderMap, Write};
 
@@ -87,22 +87,14 @@ impl<C: Chain> Worker<C> {
         let Some(filters) = self.filters.clone() else {
             return Flow::Continue;
         };
-        let headers = proxy
-            .read_map(Map::Request)
-            .ok()
-            .and_then(|block| HeaderMap::parse(block).ok());
+        let headers = proxy.read_map(Map::Request).ok().and_then(|block| HeaderMap::parse(block).ok());
         let Some(headers) = headers else {
             // Nothing can be decided about it, so nothing may be let through. Not seen on any Envoy.
             return reply(proxy, &unreadable());
         };
         let mut request = Request::new(headers);
         request.hide(|name, headers| filters.steers(name, headers));
-        let stream = Stream {
-            filters,
-            request,
-            states: C::Streams::default(),
-            phase: Phase::Passed,
-        };
+        let stream = Stream { filters, request, states: C::Streams::default(), phase: Phase::Passed };
         self.drive(context, stream, 0, Wake::Arrived, proxy)
     }
 
@@ -133,10 +125,7 @@ impl<C: Chain> Worker<C> {
                 continue;
             };
             match stream.phase {
-                Phase::Delayed {
-                    filter,
-                    until: waits_until,
-                } if waits_until == until => {
+                Phase::Delayed { filter, until: waits_until } if waits_until == until => {
                     self.wake(context, stream, filter, Wake::Delayed, proxy);
                 }
                 _ => drop(self.streams.insert(context, stream)),
@@ -175,65 +164,48 @@ impl<C: Chain> Worker<C> {
         }
     }
 
-    /// Runs the filters from that one on, until the request goes on, is answered or waits.
+    /// Runs the filters from that one on, until the request goes on, is answered or waits. It is kept only if it waits
+    /// or if a filter has more to do.
     fn drive(
         &mut self,
         context: u32,
         mut stream: Stream<C>,
-        mut from: usize,
+        mut filter: usize,
         mut wake: Wake,
         proxy: &mut dyn Proxy,
     ) -> Flow {
-        loop {
-            let Stream {
-                filters,
-                request,
-                states,
-                phase,
-            } = &mut stream;
-            let (filter, step) = filters.on_request(from, wake, states, request, upcast(proxy));
-            *phase = match step {
+        let flow = loop {
+            let Stream { filters, request, states, phase } = &mut stream;
+            let step;
+            (filter, step) = filters.on_request(filter, wake, states, request, upcast(proxy));
+            let call = match step {
                 Step::Continue => {
                     write(proxy, Map::Request, &request.edits, Some(request.headers()));
-                    return self.pass(context, stream, Flow::Continue);
+                    *phase = Phase::Passed;
+                    break Flow::Continue;
                 }
                 Step::Reply(answer) => {
-                    let flow = reply(proxy, &answer);
-                    return self.pass(context, stream, flow);
+                    *phase = Phase::Passed;
+                    break reply(proxy, &answer);
                 }
                 Step::Delay(time) => {
                     let time = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
                     let until = proxy.monotonic().saturating_add(time);
                     self.deadlines.insert(until, context);
                     self.set_tick(proxy);
-                    Phase::Delayed { filter, until }
+                    *phase = Phase::Delayed { filter, until };
+                    break Flow::Pause;
                 }
-                Step::HttpCall(call) => match self.send(context, proxy, |proxy| proxy.http_call(&call).map(Call::Http))
-                {
-                    Some(call) => Phase::Calling { filter, call },
-                    None => {
-                        (from, wake) = (filter, Wake::Answered(Answer::Failed));
-                        continue;
-                    }
-                },
-                Step::GrpcCall(call) => match self.send(context, proxy, |proxy| proxy.grpc_call(&call).map(Call::Grpc))
-                {
-                    Some(call) => Phase::Calling { filter, call },
-                    None => {
-                        (from, wake) = (filter, Wake::Answered(Answer::Failed));
-                        continue;
-                    }
-                },
+                Step::HttpCall(call) => self.send(context, proxy, |proxy| proxy.http_call(&call).map(Call::Http)),
+                Step::GrpcCall(call) => self.send(context, proxy, |proxy| proxy.grpc_call(&call).map(Call::Grpc)),
             };
-            self.streams.insert(context, stream);
-            return Flow::Pause;
-        }
-    }
-
-    /// The filters are through with the request itself. It is kept only if one of them has more to do.
-    fn pass(&mut self, context: u32, mut stream: Stream<C>, flow: Flow) -> Flow {
-        if stream.filters.has_more(&stream.states) {
-            stream.phase = Phase::Passed;
+            if let Some(call) = call {
+                *phase = Phase::Calling { filter, call };
+                break Flow::Pause;
+            }
+            wake = Wake::Answered(Answer::Failed);
+        };
+        if !matches!(stream.phase, Phase::Passed) || stream.filters.has_more(&stream.states) {
             self.streams.insert(context, stream);
         }
         flow
@@ -293,10 +265,7 @@ fn read_answer(outcome: Outcome, proxy: &mut dyn Proxy) -> Answer {
     match outcome {
         Outcome::Http { answered: false } => Answer::Failed,
         Outcome::Http { answered: true } => {
-            let headers = proxy
-                .read_map(Map::CallResponse)
-                .ok()
-                .and_then(|block| HeaderMap::parse(block).ok());
+            let headers = proxy.read_map(Map::CallResponse).ok().and_then(|block| HeaderMap::parse(block).ok());
             let body = proxy.read_buffer(Buffer::CallResponseBody).unwrap_or_default();
             headers.map_or(Answer::Failed, |headers| Answer::Http { headers, body })
         }
@@ -304,10 +273,7 @@ fn read_answer(outcome: Outcome, proxy: &mut dyn Proxy) -> Answer {
             let message = proxy.read_buffer(Buffer::GrpcReceive);
             message.map_or(Answer::Failed, |message| Answer::Grpc { status: 0, message })
         }
-        Outcome::Grpc { status } => Answer::Grpc {
-            status,
-            message: Vec::new(),
-        },
+        Outcome::Grpc { status } => Answer::Grpc { status, message: Vec::new() },
     }
 }
 
@@ -331,10 +297,7 @@ fn write(proxy: &mut dyn Proxy, map: Map, edits: &Edits, known: Option<&HeaderMa
     edits.write(known, |write| {
         if let Err(status) = proxy.write_map(map, write) {
             let (Write::Add(name, _) | Write::Replace(name, _) | Write::Remove(name)) = write;
-            proxy.log(
-                Level::Error,
-                &format!("the header {} could not be changed: {status:?}", name.escape_ascii()),
-            );
+            proxy.log(Level::Error, &format!("the header {} could not be changed: {status:?}", name.escape_ascii()));
         }
     });
 }

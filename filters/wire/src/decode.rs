@@ -64,9 +64,7 @@ impl<'a> Cursor<'a> {
 
     /// Reports that something here is wrong: what, and the cure. Returns `None`, for `return at.error(…)`.
     pub fn error<T>(self, message: impl Display) -> Option<T> {
-        self.report
-            .borrow_mut()
-            .error(self.path.to_string(), message.to_string());
+        self.report.borrow_mut().error(self.path.to_string(), message.to_string());
         None
     }
 
@@ -90,9 +88,7 @@ impl<'a> Cursor<'a> {
 
     /// Reports that what stands here has no effect, and why.
     pub fn warning(self, message: impl Display) {
-        self.report
-            .borrow_mut()
-            .warning(self.path.to_string(), message.to_string());
+        self.report.borrow_mut().warning(self.path.to_string(), message.to_string());
     }
 
     /// How many errors were reported so far: to see whether a part was read without any.
@@ -106,33 +102,21 @@ impl<'a> Cursor<'a> {
     where
         'a: 'b,
     {
-        Cursor {
-            value,
-            path: self.path,
-            report: self.report,
-        }
+        Cursor { value, path: self.path, report: self.report }
     }
 
     /// Goes to the field of that name, absent or not, and does `then` there. An absent field reads as null.
     pub fn field<R>(self, name: &str, then: impl FnOnce(Cursor<'_>) -> R) -> R {
         let path = self.path.field(name);
         let value = self.value.get(name).unwrap_or(&Value::Null);
-        then(Cursor {
-            value,
-            path: &path,
-            report: self.report,
-        })
+        then(Cursor { value, path: &path, report: self.report })
     }
 
     /// Goes to the list's element of that index, and does `then` there.
     pub fn element<R>(self, index: usize, then: impl FnOnce(Cursor<'_>) -> R) -> R {
         let path = self.path.index(index);
         let value = self.value.get(index).unwrap_or(&Value::Null);
-        then(Cursor {
-            value,
-            path: &path,
-            report: self.report,
-        })
+        then(Cursor { value, path: &path, report: self.report })
     }
 
     /// Does `then` at each element of the list that stands here (none, if it is no list).
@@ -146,14 +130,7 @@ impl<'a> Cursor<'a> {
     pub fn entries(self, mut then: impl FnMut(&str, Cursor<'_>)) {
         for (name, value) in self.value.as_object().into_iter().flatten() {
             let path = self.path.field(name);
-            then(
-                name,
-                Cursor {
-                    value,
-                    path: &path,
-                    report: self.report,
-                },
-            );
+            then(name, Cursor { value, path: &path, report: self.report });
         }
     }
 }

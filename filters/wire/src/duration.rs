@@ -65,9 +65,10 @@ fn parse(text: &str) -> Result<Duration, &'static str> {
         if unit.is_empty() {
             return Err("has a number without a unit: add one, such as \"5s\" or \"300ms\"");
         }
-        let (_, unit) = UNITS.iter().find(|(name, _)| *name == unit).ok_or(
-            "has an unknown unit, expected h, m, s, ms, us or ns",
-        )?;
+        let (_, unit) = UNITS
+            .iter()
+            .find(|(name, _)| *name == unit)
+            .ok_or("has an unknown unit, expected h, m, s, ms, us or ns")?;
         let whole = if whole.is_empty() { Some(0) } else { whole.parse::<u128>().ok() };
         nanos = whole
             .and_then(|whole| whole.checked_mul(*unit))
@@ -194,10 +195,7 @@ mod tests {
         assert_eq!(read(json!({"must": "1s", "may": "1000ms"})), Ok((second, Some(second))));
         assert_eq!(
             read(json!({"may": 5})),
-            Err(vec![
-                "must: is missing".into(),
-                "may: 5 has no unit: write it as \"5s\"".into()
-            ])
+            Err(vec!["must: is missing".into(), "may: 5 has no unit: write it as \"5s\"".into()])
         );
         assert_eq!(
             read(json!({"must": true, "may": "5"})),

@@ -127,10 +127,7 @@ impl<'a> Fields<'a> {
 pub fn unknown<'a, T>(at: Cursor<'_>, name: &str, known: impl Iterator<Item = &'a str> + Clone) -> Option<T> {
     match nearest(name, known.clone()) {
         Some(near) => at.error(format_args!("unknown field; did you mean `{near}`?")),
-        None => at.error(format_args!(
-            "unknown field; known here: {}",
-            known.collect::<Vec<_>>().join(", ")
-        )),
+        None => at.error(format_args!("unknown field; known here: {}", known.collect::<Vec<_>>().join(", "))),
     }
 }
 

@@ -18,25 +18,16 @@ enum Step<'a> {
 
 impl<'a> Path<'a> {
     /// The configuration as a whole.
-    pub const ROOT: Path<'static> = Path {
-        parent: None,
-        step: Step::Root,
-    };
+    pub const ROOT: Path<'static> = Path { parent: None, step: Step::Root };
 
     /// The field, or the map's key, of that name.
     pub fn field(&'a self, name: &'a str) -> Path<'a> {
-        Path {
-            parent: Some(self),
-            step: Step::Field(name),
-        }
+        Path { parent: Some(self), step: Step::Field(name) }
     }
 
     /// The list's element of that index.
     pub fn index(&'a self, index: usize) -> Path<'a> {
-        Path {
-            parent: Some(self),
-            step: Step::Index(index),
-        }
+        Path { parent: Some(self), step: Step::Index(index) }
     }
 
     fn is_root(&self) -> bool {
@@ -61,10 +52,7 @@ impl fmt::Display for Path<'_> {
 }
 
 fn is_identifier(name: &str) -> bool {
-    !name.is_empty()
-        && name
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+    !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
 }
 
 #[cfg(test)]
@@ -81,10 +69,7 @@ mod tests {
         let c = b.field("headers");
         let d = c.field("@request.auth.claims.x");
         let e = d.field("exact");
-        assert_eq!(
-            e.to_string(),
-            r#"virtualServices[0].headers["@request.auth.claims.x"].exact"#
-        );
+        assert_eq!(e.to_string(), r#"virtualServices[0].headers["@request.auth.claims.x"].exact"#);
         assert_eq!(root.to_string(), "");
     }
 }

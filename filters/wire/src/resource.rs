@@ -60,51 +60,22 @@ fn collect<T: Kind>(at: Cursor<'_>, all: &mut Vec<Resource<T>>) {
 }
 
 fn is_whole(value: &Value) -> bool {
-    ["kind", "apiVersion", "metadata", "spec"]
-        .iter()
-        .any(|name| value.get(name).is_some())
+    ["kind", "apiVersion", "metadata", "spec"].iter().any(|name| value.get(name).is_some())
 }
 
 const WHOLE: &[Field] = &[
-    Field {
-        name: "apiVersion",
-        class: Class::Honoured,
-    },
-    Field {
-        name: "kind",
-        class: Class::Honoured,
-    },
-    Field {
-        name: "metadata",
-        class: Class::Honoured,
-    },
-    Field {
-        name: "spec",
-        class: Class::Honoured,
-    },
-    Field {
-        name: "status",
-        class: Class::Honoured,
-    },
+    Field { name: "apiVersion", class: Class::Honoured },
+    Field { name: "kind", class: Class::Honoured },
+    Field { name: "metadata", class: Class::Honoured },
+    Field { name: "spec", class: Class::Honoured },
+    Field { name: "status", class: Class::Honoured },
 ];
 
 const LIST: &[Field] = &[
-    Field {
-        name: "apiVersion",
-        class: Class::Honoured,
-    },
-    Field {
-        name: "kind",
-        class: Class::Honoured,
-    },
-    Field {
-        name: "metadata",
-        class: Class::Honoured,
-    },
-    Field {
-        name: "items",
-        class: Class::Honoured,
-    },
+    Field { name: "apiVersion", class: Class::Honoured },
+    Field { name: "kind", class: Class::Honoured },
+    Field { name: "metadata", class: Class::Honoured },
+    Field { name: "items", class: Class::Honoured },
 ];
 
 /// What of `metadata` has a meaning here. The rest is the API server's bookkeeping, of any name, and inert.
@@ -117,11 +88,7 @@ fn whole<T: Kind>(at: Cursor<'_>) -> Option<Resource<T>> {
         _ => kind.error(format_args!("expected `{}`: other kinds do not belong here", T::KIND)),
     });
     let version = at.field("apiVersion", |version| {
-        let group = version
-            .value()
-            .as_str()
-            .and_then(|text| text.split_once('/'))
-            .map(|(group, _)| group);
+        let group = version.value().as_str().and_then(|text| text.split_once('/')).map(|(group, _)| group);
         match group {
             Some(group) if group == T::GROUP => Some(()),
             _ => version.error(format_args!("expected {0}/v1, {0}/v1beta1 or the like", T::GROUP)),
@@ -144,13 +111,7 @@ fn whole<T: Kind>(at: Cursor<'_>) -> Option<Resource<T>> {
     version?;
     let (name, namespace, created) = metadata?;
     let (spec, path) = spec?;
-    Some(Resource {
-        name: name.unwrap_or_else(|| at.path().to_string()),
-        namespace,
-        created,
-        path,
-        spec,
-    })
+    Some(Resource { name: name.unwrap_or_else(|| at.path().to_string()), namespace, created, path, spec })
 }
 
 /// One warning a resource for all that came along from the API server, so that a paste does not flood the log.
@@ -187,13 +148,7 @@ fn bare<T: Kind>(at: Cursor<'_>) -> Option<Resource<T>> {
         T::decode(at)?
     };
     let path = at.path().to_string();
-    Some(Resource {
-        name: name.unwrap_or_else(|| path.clone()),
-        namespace,
-        created: None,
-        path,
-        spec,
-    })
+    Some(Resource { name: name.unwrap_or_else(|| path.clone()), namespace, created: None, path, spec })
 }
 
 #[cfg(test)]
@@ -207,6 +162,7 @@ mod tests {
 
     message! {
         /// A spec with one field.
+        #[allow(dead_code)]
         pub struct Spec = "Spec" { hosts: Vec<String> = "hosts", }
     }
 
@@ -219,9 +175,7 @@ mod tests {
         let report = Default::default();
         let path = Path::ROOT.field("things");
         let all = resources::<Spec>(Cursor::new(&value, &path, &report)).unwrap_or_default();
-        let all = all
-            .iter()
-            .map(|r| format!("{}/{}@{}", r.namespace.as_deref().unwrap_or("-"), r.name, r.path));
+        let all = all.iter().map(|r| format!("{}/{}@{}", r.namespace.as_deref().unwrap_or("-"), r.name, r.path));
         (all.collect(), report.into_inner())
     }
 
@@ -291,9 +245,6 @@ mod tests {
             ]
         );
         let (_, report) = read(json!("x"));
-        assert_eq!(
-            report.errors()[0].to_string(),
-            "things: \"x\" is a string, expected a list of resources"
-        );
+        assert_eq!(report.errors()[0].to_string(), "things: \"x\" is a string, expected a list of resources");
     }
 }

@@ -53,10 +53,7 @@ pub(crate) fn whole(at: Cursor<'_>, least: i64, most: i64) -> Option<i64> {
     let value = number.as_i64().or_else(|| {
         // Doubles hold whole numbers exactly up to 2^53, far beyond what any field takes.
         #[allow(clippy::cast_possible_truncation)]
-        number
-            .as_f64()
-            .filter(|value| value.fract() == 0.0 && value.abs() < 9e15)
-            .map(|value| value as i64)
+        number.as_f64().filter(|value| value.fract() == 0.0 && value.abs() < 9e15).map(|value| value as i64)
     });
     match value {
         Some(value) if (least..=most).contains(&value) => Some(value),

@@ -41,12 +41,7 @@ pub struct Stream {
 impl Filter for Waits {
     const NAME: &'static str = "waits";
     const SECTIONS: &'static [&'static str] = &["waits"];
-    const USES: Uses = Uses {
-        response: true,
-        delay: true,
-        http_call: true,
-        grpc_call: true,
-    };
+    const USES: Uses = Uses { response: true, delay: true, http_call: true, grpc_call: true };
     type Stream = Stream;
 
     fn configure(at: Cursor<'_>, _: &Node) -> Option<Self> {
@@ -95,9 +90,7 @@ impl Filter for Waits {
             }
             _ => {}
         }
-        request
-            .edits
-            .set(Rc::from(&b"x-waits"[..]), Rc::from(stream.story.join(", ").as_bytes()));
+        request.edits.set(Rc::from(&b"x-waits"[..]), Rc::from(stream.story.join(", ").as_bytes()));
         match config.reply {
             0 => Step::Continue,
             status => Step::Reply(LocalReply {
@@ -114,8 +107,6 @@ impl Filter for Waits {
     }
 
     fn on_response(&self, stream: &mut Stream, _: &Request, response: &mut Response, _: &mut dyn Host) {
-        response
-            .edits
-            .set(Rc::from(&b"x-waited"[..]), Rc::from(stream.story.join(", ").as_bytes()));
+        response.edits.set(Rc::from(&b"x-waited"[..]), Rc::from(stream.story.join(", ").as_bytes()));
     }
 }

@@ -45,16 +45,8 @@ pub struct Callgrind {
 impl Callgrind {
     /// None if there is no valgrind on this machine.
     pub fn find() -> Result<Option<Self>> {
-        let found = ["valgrind", "vgdb"]
-            .iter()
-            .all(|tool| Command::new(tool).arg("--version").output().is_ok());
-        Ok(if found {
-            Some(Self {
-                folder: tempfile::tempdir()?,
-            })
-        } else {
-            None
-        })
+        let found = ["valgrind", "vgdb"].iter().all(|tool| Command::new(tool).arg("--version").output().is_ok());
+        Ok(if found { Some(Self { folder: tempfile::tempdir()? }) } else { None })
     }
 
     /// Takes the samples of all rows that are not wrong, each in an Envoy of its own: V8 reserves 10 GB of addresses a
@@ -71,11 +63,7 @@ impl Callgrind {
 
     async fn count_one(&self, row: &mut Row) -> Result<()> {
         // Valgrind is slow, and more so on a busy machine.
-        let envoy = one_worker()
-            .launcher(self.launcher())
-            .patience(Duration::from_secs(300))
-            .start()
-            .await?;
+        let envoy = one_worker().launcher(self.launcher()).patience(Duration::from_secs(300)).start().await?;
         let _upstreams = Upstreams::start(&envoy).await?;
         let mut variant = row.variant.start(&envoy, 1).await?;
         variant.send(WARM_UP).await?;
@@ -91,10 +79,7 @@ impl Callgrind {
 
     /// The command that Envoy's is appended to.
     fn launcher(&self) -> Vec<String> {
-        let out = format!(
-            "--callgrind-out-file={}",
-            self.folder.path().join("callgrind.out").display()
-        );
+        let out = format!("--callgrind-out-file={}", self.folder.path().join("callgrind.out").display());
         let own = ["valgrind".to_owned(), out, self.pipes()];
         own.into_iter().chain(FLAGS.map(str::to_owned)).collect()
     }
@@ -102,30 +87,18 @@ impl Callgrind {
     /// The estimated cycles since the last zero.
     fn dump(&self, pid: u32) -> Result<f64> {
         self.tell(pid, &["dump"])?;
-        let mut dumps = fs::read_dir(self.folder.path())?
-            .map(|entry| Ok(entry?.path()))
-            .collect::<Result<Vec<_>>>()?;
+        let mut dumps = fs::read_dir(self.folder.path())?.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
         dumps.retain(|path| path.to_string_lossy().contains("callgrind.out."));
-        let [dump] = dumps.as_slice() else {
-            bail!("expected one dump of callgrind, found {dumps:?}")
-        };
+        let [dump] = dumps.as_slice() else { bail!("expected one dump of callgrind, found {dumps:?}") };
         let cycles = cycles(&fs::read_to_string(dump)?).with_context(|| format!("in {}", dump.display()));
         fs::remove_file(dump)?;
         cycles
     }
 
     fn tell(&self, pid: u32, command: &[&str]) -> Result<()> {
-        let output = Command::new("vgdb")
-            .arg(self.pipes())
-            .arg(format!("--pid={pid}"))
-            .args(command)
-            .output()?;
+        let output = Command::new("vgdb").arg(self.pipes()).arg(format!("--pid={pid}")).args(command).output()?;
         if !output.status.success() {
-            bail!(
-                "vgdb {}: {}",
-                command.join(" "),
-                String::from_utf8_lossy(&output.stderr)
-            );
+            bail!("vgdb {}: {}", command.join(" "), String::from_utf8_lossy(&output.stderr));
         }
         Ok(())
     }
@@ -137,24 +110,12 @@ impl Callgrind {
 
 /// The estimate for a whole dump.
 fn cycles(dump: &str) -> Result<f64> {
-    let line = |name: &str| {
-        dump.lines()
-            .find_map(|line| line.strip_prefix(name))
-            .with_context(|| format!("no {name}"))
-    };
+    let line = |name: &str| dump.lines().find_map(|line| line.strip_prefix(name)).with_context(|| format!("no {name}"));
     let names: Vec<&str> = line("events:")?.split_whitespace().collect();
     let counts = line("totals:").or_else(|_| line("summary:"))?;
-    let counts = counts
-        .split_whitespace()
-        .map(str::parse)
-        .collect::<Result<Vec<f64>, _>>()?;
+    let counts = counts.split_whitespace().map(str::parse).collect::<Result<Vec<f64>, _>>()?;
     let sum = |wanted: &[&str]| -> f64 {
-        names
-            .iter()
-            .zip(&counts)
-            .filter(|(name, _)| wanted.contains(*name))
-            .map(|(_, count)| count)
-            .sum()
+        names.iter().zip(&counts).filter(|(name, _)| wanted.contains(*name)).map(|(_, count)| count).sum()
     };
     Ok(sum(&["Ir"])
         + 10.0 * sum(&["Bcm", "Bim"])

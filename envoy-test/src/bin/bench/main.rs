@@ -51,9 +51,7 @@ async fn bench() -> Result<()> {
         println!("\nNOT measured: cycles, which need valgrind (Debian: apt-get install valgrind).");
         println!("CPU times alone are noisy: a difference of half a unit means nothing.");
     }
-    let wrong = rows
-        .iter()
-        .filter_map(|row| Some(format!("{}: {}", row.variant.name, row.wrong.as_ref()?)));
+    let wrong = rows.iter().filter_map(|row| Some(format!("{}: {}", row.variant.name, row.wrong.as_ref()?)));
     let wrong: Vec<_> = wrong.collect();
     if !wrong.is_empty() {
         bail!("without a result:\n{}", wrong.join("\n"));
@@ -63,7 +61,5 @@ async fn bench() -> Result<()> {
 
 /// One worker, and nothing that happens now and then.
 fn one_worker() -> EnvoyConfig {
-    EnvoyConfig::new()
-        .concurrency(1)
-        .bootstrap(json!({"stats_flush_interval": "299s"}))
+    EnvoyConfig::new().concurrency(1).bootstrap(json!({"stats_flush_interval": "299s"}))
 }

@@ -30,12 +30,7 @@ pub struct Row {
 
 impl Row {
     pub fn new(variant: Variant) -> Self {
-        Self {
-            variant,
-            cycles: Samples::default(),
-            nanoseconds: Samples::default(),
-            wrong: None,
-        }
+        Self { variant, cycles: Samples::default(), nanoseconds: Samples::default(), wrong: None }
     }
 
     /// Whether others are counted by it.
@@ -53,16 +48,8 @@ struct Measure {
 
 /// Cycles hardly spread, so the middle one. Of CPU times the low ones are those that nothing else disturbed.
 const MEASURES: [Measure; 2] = [
-    Measure {
-        heading: "cycles",
-        of: |row| &row.cycles,
-        share: 0.5,
-    },
-    Measure {
-        heading: "CPU ns",
-        of: |row| &row.nanoseconds,
-        share: 0.2,
-    },
+    Measure { heading: "cycles", of: |row| &row.cycles, share: 0.5 },
+    Measure { heading: "CPU ns", of: |row| &row.nanoseconds, share: 0.2 },
 ];
 
 impl Measure {
@@ -81,9 +68,7 @@ impl Measure {
     }
 
     fn above_floor(&self, rows: &[Row], row: &Row) -> Option<f64> {
-        let floor = rows
-            .iter()
-            .find(|other| Some(other.variant.name) == row.variant.floor)?;
+        let floor = rows.iter().find(|other| Some(other.variant.name) == row.variant.floor)?;
         Some(self.units(rows, row)? / self.units(rows, floor)?)
     }
 
@@ -91,10 +76,7 @@ impl Measure {
     fn spread(&self, rows: &[Row], row: &Row) -> Option<f64> {
         let unit = rows.iter().find(|row| row.variant.name == UNIT)?;
         let samples = (self.of)(row);
-        let (low, high) = (
-            samples.percentile(self.share - 0.2)?,
-            samples.percentile(self.share + 0.2)?,
-        );
+        let (low, high) = (samples.percentile(self.share - 0.2)?, samples.percentile(self.share + 0.2)?);
         Some((high - low) / self.above_nothing(rows, unit)?)
     }
 }
@@ -104,10 +86,7 @@ pub fn print(rows: &[Row]) {
     println!("× floor: the ratio to the bare module that makes the same host calls.\n");
     print!("{:<40}", "");
     for measure in MEASURES {
-        print!(
-            "{:>9} {:>7} {:>7} {:>7} {:>7}",
-            measure.heading, "added", "units", "±", "× floor"
-        );
+        print!("{:>9} {:>7} {:>7} {:>7} {:>7}", measure.heading, "added", "units", "±", "× floor");
     }
     println!();
     for row in rows {

@@ -30,9 +30,7 @@ impl Upstreams {
             upstream.script([Reply::status(200).body(name.to_owned())]);
             Ok(upstream)
         };
-        Ok(Self {
-            _running: [start(USER).await?, start(CHOSEN).await?],
-        })
+        Ok(Self { _running: [start(USER).await?, start(CHOSEN).await?] })
     }
 }
 
@@ -64,13 +62,7 @@ pub fn all() -> Vec<Variant> {
     let test = |module: &str, policy: &str| Ok(plain().module(test_module(module)?).policy(policy));
     let bare = |module: &str, calls: &str| test(module, &format!("{calls} cluster={CHOSEN}"));
     let ours = |policy: Value| Ok(plain().module(module("pointsman-routing")?).policy(policy));
-    let row = |name, config| Variant {
-        name,
-        floor: None,
-        config,
-        chooses: false,
-        named: false,
-    };
+    let row = |name, config| Variant { name, floor: None, config, chooses: false, named: false };
 
     vec![
         row(NOTHING, Ok(plain())),
@@ -81,17 +73,11 @@ pub fn all() -> Vec<Variant> {
         row("bare: read, 1 write", bare("bare", "reads=1 writes=1")).chooses(),
         row("bare, responses too", bare("bare-responses", "")),
         row("bare, responses too: read", bare("bare-responses", "reads=1")),
-        row(
-            "bare, responses too: read, 1 write",
-            bare("bare-responses", "reads=1 writes=1"),
-        )
-        .chooses(),
+        row("bare, responses too: read, 1 write", bare("bare-responses", "reads=1 writes=1")).chooses(),
         row("no filter, the client names the cluster", Ok(plain())).named(),
         row("Envoy's own routes: last of 20", Ok(plain().routes(own_routes()))).chooses(),
         row("routing: no policy for the host", ours(policy("other.example.com"))).above("bare, responses too: read"),
-        row("routing: last of 20 rules", ours(policy(HOST)))
-            .above("bare, responses too: read, 1 write")
-            .chooses(),
+        row("routing: last of 20 rules", ours(policy(HOST))).above("bare, responses too: read, 1 write").chooses(),
     ]
 }
 
@@ -120,12 +106,7 @@ impl Variant {
             request = request.header("x-pointsman-cluster", CHOSEN);
         }
         let expected = if self.chooses { CHOSEN } else { USER };
-        let mut running = Running {
-            request,
-            expected,
-            connections: Vec::new(),
-            listener,
-        };
+        let mut running = Running { request, expected, connections: Vec::new(), listener };
         for _ in 0..connections {
             running.connections.push(running.listener.connect().await?);
         }
@@ -174,10 +155,7 @@ fn request(listener: &Listener) -> Request {
         .header("user-agent", "bench/1.0")
         .header("accept", "application/json")
         .header("accept-language", "en-US,en;q=0.9")
-        .header(
-            "authorization",
-            "Bearer eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.c2lnbmF0dXJl",
-        )
+        .header("authorization", "Bearer eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.c2lnbmF0dXJl")
         .header("cookie", "session=0123456789abcdef; theme=dark")
         .header("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
         .header("end-user", end_user(RULES - 1))

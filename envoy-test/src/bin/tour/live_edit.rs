@@ -9,7 +9,7 @@ use envoy_test::{Connection, Request};
 use tokio::task::JoinSet;
 
 use crate::expect::service;
-use crate::front_proxy::{FrontProxy, reason};
+use crate::front_proxy::{FrontProxy, reason, sed};
 use crate::show::Show;
 
 /// All of them to the new version.
@@ -24,16 +24,8 @@ struct Mistake {
 }
 
 const MISTAKES: &[Mistake] = &[
-    Mistake {
-        what: "a weight below zero",
-        edit: ("weight: 90", "weight: -5"),
-        says: "http[1].route[0].weight",
-    },
-    Mistake {
-        what: "a field that does not exist",
-        edit: ("regex: (.*;", "regexp: (.*;"),
-        says: "http[0].match[0]",
-    },
+    Mistake { what: "a weight below zero", edit: ("weight: 90", "weight: -5"), says: "http[1].route[0].weight" },
+    Mistake { what: "a field that does not exist", edit: ("regex: (.*;", "regexp: (.*;"), says: "http[0].match[0]" },
 ];
 
 /// This many connections, each with one request after the other.
@@ -45,9 +37,7 @@ const LOST: &str = "lost";
 
 pub async fn run(front_proxy: &FrontProxy, show: &mut Show) -> Result<()> {
     show.chapter("The policy changes while requests run");
-    show.say(&format!(
-        "{CONNECTIONS} connections ask without a pause; meanwhile v2 gets everything."
-    ));
+    show.say(&format!("{CONNECTIONS} connections ask without a pause; meanwhile v2 gets everything."));
     show.command(&format!("sed -i '{}' policy.yaml", sed(ROLL_OUT)));
     let traffic = Traffic::start(front_proxy).await?;
     traffic.flows(front_proxy).await?;
@@ -57,17 +47,8 @@ pub async fn run(front_proxy: &FrontProxy, show: &mut Show) -> Result<()> {
         traffic.all_new(front_proxy).await?;
     }
     let tally = traffic.stop().await;
-    show.output(
-        &tally
-            .iter()
-            .map(|(outcome, count)| format!("{count} times {outcome}\n"))
-            .collect::<String>(),
-    );
-    let others: u64 = tally
-        .iter()
-        .filter(|(outcome, _)| !outcome.starts_with("shop-"))
-        .map(|(_, count)| count)
-        .sum();
+    show.output(&tally.iter().map(|(outcome, count)| format!("{count} times {outcome}\n")).collect::<String>());
+    let others: u64 = tally.iter().filter(|(outcome, _)| !outcome.starts_with("shop-")).map(|(_, count)| count).sum();
     show.check(others == 0, "no request was lost, before, during and after");
 
     show.chapter("A mistake in the policy");
@@ -85,12 +66,6 @@ pub async fn run(front_proxy: &FrontProxy, show: &mut Show) -> Result<()> {
     let tally = traffic.stop().await;
     show.check(tally.keys().eq(["shop-v2"]), "everything still goes to v2");
     Ok(())
-}
-
-/// The edits as sed has them.
-fn sed(edits: &[(&str, &str)]) -> String {
-    let commands: Vec<String> = edits.iter().map(|(from, to)| format!("s/{from}/{to}/")).collect();
-    commands.join("; ")
 }
 
 /// Requests without a pause, and what became of them.
@@ -136,11 +111,7 @@ impl Traffic {
                 tally
             });
         }
-        Ok(Self {
-            stop,
-            seen,
-            connections,
-        })
+        Ok(Self { stop, seen, connections })
     }
 
     /// Waits until each connection has had some answers.
@@ -150,8 +121,7 @@ impl Traffic {
 
     /// Waits until no connection is answered by anything but v2.
     async fn all_new(&self, front_proxy: &FrontProxy) -> Result<()> {
-        self.until("every answer is from v2", front_proxy, |seen| &seen.in_a_row)
-            .await
+        self.until("every answer is from v2", front_proxy, |seen| &seen.in_a_row).await
     }
 
     async fn until(&self, what: &str, front_proxy: &FrontProxy, count: impl Fn(&Seen) -> &AtomicU64) -> Result<()> {

@@ -5,19 +5,22 @@
 //! on serving afterwards, until Ctrl-C.
 
 mod asks;
+mod binomial;
 mod canary;
+mod chapters;
 mod expect;
 mod front_proxy;
 mod live_edit;
+mod mirror;
 mod serve;
 mod services;
 mod show;
+mod sticky;
 
 use std::process::ExitCode;
 
 use anyhow::Result;
 
-use front_proxy::FrontProxy;
 use show::Show;
 
 #[tokio::main]
@@ -48,14 +51,16 @@ async fn main() -> ExitCode {
 /// Whether everything was as it should be.
 async fn tour(serve: bool) -> Result<bool> {
     let mut show = Show::new();
-    let front_proxy = FrontProxy::start(serve).await?;
-    for chapter in asks::CHAPTERS {
+    let (_services, front_proxy) = front_proxy::start(serve).await?;
+    for chapter in chapters::CHAPTERS {
         show.chapter(chapter.title);
         for ask in chapter.asks {
             ask.run(&front_proxy, &mut show).await?;
         }
     }
     canary::run(&front_proxy, &mut show).await?;
+    sticky::run(&front_proxy, &mut show).await?;
+    mirror::run(&front_proxy, &mut show).await?;
     live_edit::run(&front_proxy, &mut show).await?;
     let all_right = show.end();
     if serve {

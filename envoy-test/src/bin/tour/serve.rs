@@ -4,27 +4,18 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use crate::asks::Ask;
+use crate::asks::{Ask, GET};
 use crate::front_proxy::{FrontProxy, reason};
 
 /// How often to look whether there was an edit.
 const LOOK: Duration = Duration::from_millis(300);
 
-const TRY: Ask = Ask {
-    why: "",
-    host: "microservice-b",
-    path: "/",
-    headers: &[("microservice-b-router", "dev2")],
-    expect: &[],
-};
+const TRY: Ask = Ask { host: "microservice-b", headers: &[("microservice-b-router", "dev2")], ..GET };
 
 /// Never ends by itself.
 pub async fn run(front_proxy: &FrontProxy) -> Result<()> {
     front_proxy.restore_policy().await?;
-    println!(
-        "\nStill serving, until Ctrl-C. Try:\n\n  {}\n",
-        TRY.curl(front_proxy.address.port())
-    );
+    println!("\nStill serving, until Ctrl-C. Try:\n\n  {}\n", TRY.curl(front_proxy.address.port()));
     println!("and change the policy, with an editor that renames (as vim does) or like this:\n");
     println!(
         "  sed -i 's/host: microservice-b-dev2/host: microservice-b-dev3/' {}\n",

@@ -12,12 +12,7 @@ pub struct Show {
 
 impl Show {
     pub fn new() -> Self {
-        Self {
-            colours: std::io::stdout().is_terminal(),
-            chapters: 0,
-            right: 0,
-            wrong: 0,
-        }
+        Self { colours: std::io::stdout().is_terminal(), chapters: 0, right: 0, wrong: 0 }
     }
 
     pub fn chapter(&mut self, title: &str) {
@@ -45,11 +40,7 @@ impl Show {
 
     /// Something that should be so.
     pub fn check(&mut self, is_so: bool, what: &str) {
-        let (count, mark) = if is_so {
-            (&mut self.right, ("32", "✓"))
-        } else {
-            (&mut self.wrong, ("31", "✗"))
-        };
+        let (count, mark) = if is_so { (&mut self.right, ("32", "✓")) } else { (&mut self.wrong, ("31", "✗")) };
         *count += 1;
         println!("  {} {what}", self.painted(mark.0, mark.1));
     }
@@ -58,20 +49,13 @@ impl Show {
     pub fn end(&self) -> bool {
         let sum = match self.wrong {
             0 => self.painted("32", &format!("All {} checks hold.", self.right)),
-            wrong => self.painted(
-                "31",
-                &format!("{wrong} of {} checks do not hold: see ✗.", self.right + wrong),
-            ),
+            wrong => self.painted("31", &format!("{wrong} of {} checks do not hold: see ✗.", self.right + wrong)),
         };
         println!("\n{sum}");
         self.wrong == 0
     }
 
     fn painted(&self, colour: &str, text: &str) -> String {
-        if self.colours {
-            format!("\x1b[{colour}m{text}\x1b[0m")
-        } else {
-            text.to_owned()
-        }
+        if self.colours { format!("\x1b[{colour}m{text}\x1b[0m") } else { text.to_owned() }
     }
 }

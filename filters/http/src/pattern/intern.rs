@@ -16,10 +16,7 @@ struct Entries<T> {
 
 impl<T> Default for Table<T> {
     fn default() -> Self {
-        Self(RefCell::new(Entries {
-            by_text: HashMap::new(),
-            sweep_at: 0,
-        }))
+        Self(RefCell::new(Entries { by_text: HashMap::new(), sweep_at: 0 }))
     }
 }
 

@@ -44,10 +44,7 @@ impl Rewrite {
             table.get_or_try_insert(pattern, || {
                 let parsed = re2::parse(pattern)?;
                 let regex = compile(&parsed.node.to_hir(), WhichCaptures::All)?;
-                Ok(Search {
-                    regex,
-                    groups: parsed.groups,
-                })
+                Ok(Search { regex, groups: parsed.groups })
             })
         })?;
         let pieces = pieces(rewrite, search.groups)?;
@@ -86,9 +83,7 @@ fn pieces(rewrite: &str, groups: u32) -> Result<Vec<Piece>, PatternError> {
             (b'\\', Some(digit @ b'0'..=b'9')) => {
                 let group = u32::from(digit & 15);
                 if group > groups {
-                    return Err(PatternError::new(format!(
-                        "\\{group} is not there: the pattern has {groups} groups"
-                    )));
+                    return Err(PatternError::new(format!("\\{group} is not there: the pattern has {groups} groups")));
                 }
                 if !literal.is_empty() {
                     pieces.push(Piece::Literal(std::mem::take(&mut literal).into()));
@@ -97,9 +92,7 @@ fn pieces(rewrite: &str, groups: u32) -> Result<Vec<Piece>, PatternError> {
             }
             (byte, Some(b'\\')) => literal.push(byte),
             _ => {
-                return Err(PatternError::new(
-                    "a backslash in a rewrite stands before a digit; write \\\\ for itself",
-                ));
+                return Err(PatternError::new("a backslash in a rewrite stands before a digit; write \\\\ for itself"));
             }
         }
     }
@@ -147,12 +140,7 @@ mod tests {
     fn every_match_is_replaced() {
         for (pattern, rewrite, value, expected) in REPLACED {
             let replaced = Rewrite::compile(pattern, rewrite).unwrap().replace_all(value);
-            assert_eq!(
-                replaced,
-                *expected,
-                "{pattern} -> {rewrite}: {}",
-                replaced.escape_ascii()
-            );
+            assert_eq!(replaced, *expected, "{pattern} -> {rewrite}: {}", replaced.escape_ascii());
         }
     }
 

@@ -83,12 +83,7 @@ fn prefix(items: &[Node]) -> Option<Shape> {
 fn is_dot_star(node: &Node) -> bool {
     match node {
         Node::Capture { node, .. } => is_dot_star(node),
-        Node::Repeat {
-            node,
-            min: 0,
-            max: None,
-            ..
-        } => {
+        Node::Repeat { node, min: 0, max: None, .. } => {
             matches!(&**node, Node::Set(set) if (0..=u8::MAX).all(|b| set.contains(b) == (b != b'\n')))
         }
         _ => false,
@@ -101,24 +96,15 @@ fn strings(node: &Node) -> Option<Vec<Vec<u8>>> {
         Node::Empty => vec![Vec::new()],
         Node::Byte(byte) => vec![vec![*byte]],
         Node::Capture { node, .. } => strings(node)?,
-        Node::Repeat {
-            node,
-            min: 0,
-            max: Some(1),
-            ..
-        } => {
+        Node::Repeat { node, min: 0, max: Some(1), .. } => {
             let mut strings = strings(node)?;
             strings.push(Vec::new());
             strings
         }
         Node::Concat(items) => concat_strings(items)?,
-        Node::Alternate(branches) => branches
-            .iter()
-            .map(strings)
-            .collect::<Option<Vec<_>>>()?
-            .into_iter()
-            .flatten()
-            .collect(),
+        Node::Alternate(branches) => {
+            branches.iter().map(strings).collect::<Option<Vec<_>>>()?.into_iter().flatten().collect()
+        }
         Node::Set(_) | Node::Look(_) | Node::Repeat { .. } => return None,
     };
     (strings.len() <= MAX_LITERALS).then_some(strings)

@@ -160,18 +160,10 @@ fn patterns_mean_what_they_mean_in_re2() {
     for (text, matching, others) in ACCEPTED {
         let pattern = Pattern::compile(text).unwrap_or_else(|error| panic!("{text}: {error}"));
         for value in *matching {
-            assert!(
-                pattern.is_full_match(value),
-                "{text} should match {}",
-                value.escape_ascii()
-            );
+            assert!(pattern.is_full_match(value), "{text} should match {}", value.escape_ascii());
         }
         for value in *others {
-            assert!(
-                !pattern.is_full_match(value),
-                "{text} should not match {}",
-                value.escape_ascii()
-            );
+            assert!(!pattern.is_full_match(value), "{text} should not match {}", value.escape_ascii());
         }
     }
 }

@@ -14,11 +14,7 @@ pub(super) fn perl(letter: u8) -> Option<ByteSet> {
         b'w' => ByteSet::of(is_word),
         _ => return None,
     };
-    Some(if letter.is_ascii_uppercase() {
-        set.complement()
-    } else {
-        set
-    })
+    Some(if letter.is_ascii_uppercase() { set.complement() } else { set })
 }
 
 fn is_word(b: u8) -> bool {

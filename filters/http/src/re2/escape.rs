@@ -37,10 +37,7 @@ fn unknown(letter: u8) -> String {
         }
         b'u' | b'U' => "\\u is not RE2; write the character itself, or its bytes as \\xff".to_owned(),
         0x80.. => "a backslash before a character that is not ASCII; leave it out".to_owned(),
-        _ => format!(
-            "\\{} is not RE2; for the character itself leave the backslash out",
-            char::from(letter)
-        ),
+        _ => format!("\\{} is not RE2; for the character itself leave the backslash out", char::from(letter)),
     }
 }
 
@@ -55,10 +52,7 @@ fn hexadecimal(input: &mut Cursor<'_>) -> Result<u8, PatternError> {
         if braced && digits > 0 && byte == Some(b'}') {
             break;
         }
-        let Some(digit) = byte
-            .and_then(|b| char::from(b).to_digit(16))
-            .and_then(|d| u8::try_from(d).ok())
-        else {
+        let Some(digit) = byte.and_then(|b| char::from(b).to_digit(16)).and_then(|d| u8::try_from(d).ok()) else {
             return refuse(MALFORMED);
         };
         let Some(next) = value.checked_mul(16).and_then(|v| v.checked_add(digit)) else {

@@ -55,10 +55,7 @@ pub(super) fn opening(input: &mut Cursor<'_>, flags: &mut Flags) -> Result<Openi
                 return Ok(if end == b':' { Opening::Group } else { Opening::Flags });
             }
             Some(flag) if flag.is_ascii_alphabetic() => {
-                return refuse(format!(
-                    "(?{}…) is not RE2; it has the flags i, m, s and U",
-                    char::from(flag)
-                ));
+                return refuse(format!("(?{}…) is not RE2; it has the flags i, m, s and U", char::from(flag)));
             }
             _ => return refuse("what follows (? is not RE2; write (?:…) for a group, (?i) for a flag"),
         }

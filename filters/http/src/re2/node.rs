@@ -14,12 +14,7 @@ pub(crate) enum Node {
     /// A place, not a byte.
     Look(Look),
     /// The node over and over; without `max`, without end.
-    Repeat {
-        node: Box<Node>,
-        min: u32,
-        max: Option<u32>,
-        greedy: bool,
-    },
+    Repeat { node: Box<Node>, min: u32, max: Option<u32>, greedy: bool },
     /// `(…)`: what matched can be asked for. Groups are numbered from 1, by their opening parentheses.
     Capture { node: Box<Node>, index: u32 },
     /// One after the other.
@@ -81,18 +76,11 @@ impl Node {
             }),
             Self::Repeat { node, min, max, greedy } => {
                 let sub = Box::new(node.to_hir());
-                Hir::repetition(hir::Repetition {
-                    min: *min,
-                    max: *max,
-                    greedy: *greedy,
-                    sub,
-                })
+                Hir::repetition(hir::Repetition { min: *min, max: *max, greedy: *greedy, sub })
             }
-            Self::Capture { node, index } => Hir::capture(hir::Capture {
-                index: *index,
-                name: None,
-                sub: Box::new(node.to_hir()),
-            }),
+            Self::Capture { node, index } => {
+                Hir::capture(hir::Capture { index: *index, name: None, sub: Box::new(node.to_hir()) })
+            }
             Self::Concat(nodes) => Hir::concat(nodes.iter().map(Self::to_hir).collect()),
             Self::Alternate(nodes) => Hir::alternation(nodes.iter().map(Self::to_hir).collect()),
         }

@@ -29,10 +29,7 @@ pub(crate) fn parse(text: &str) -> Result<Parsed, PatternError> {
     if !parser.open.is_empty() {
         return refuse("a ( is never closed; write \\( for the character");
     }
-    Ok(Parsed {
-        groups: parser.groups,
-        node: parser.level.close(),
-    })
+    Ok(Parsed { groups: parser.groups, node: parser.level.close() })
 }
 
 pub(super) fn refuse<T>(why: impl Into<String>) -> Result<T, PatternError> {
@@ -92,11 +89,7 @@ impl Level {
 
     fn close(mut self) -> Node {
         self.end_branch();
-        if self.branches.len() > 1 {
-            Node::Alternate(self.branches)
-        } else {
-            Node::concat(self.branches)
-        }
+        if self.branches.len() > 1 { Node::Alternate(self.branches) } else { Node::concat(self.branches) }
     }
 }
 
@@ -125,16 +118,8 @@ impl Parser {
             b'(' => self.open(input)?,
             b')' => self.close()?,
             b'|' => self.level.end_branch(),
-            b'^' => self.push(Node::Look(if self.flags.multi_line {
-                Look::LineStart
-            } else {
-                Look::TextStart
-            })),
-            b'$' => self.push(Node::Look(if self.flags.multi_line {
-                Look::LineEnd
-            } else {
-                Look::TextEnd
-            })),
+            b'^' => self.push(Node::Look(if self.flags.multi_line { Look::LineStart } else { Look::TextStart })),
+            b'$' => self.push(Node::Look(if self.flags.multi_line { Look::LineEnd } else { Look::TextEnd })),
             b'.' => {
                 let newline = self.flags.dot_newline;
                 self.push_set(ByteSet::of(|b| newline || b != b'\n'));
@@ -220,11 +205,7 @@ impl Parser {
             return refuse(format!("more than {MAX_DEPTH} groups within each other"));
         }
         let outer = std::mem::take(&mut self.level);
-        self.open.push(Open {
-            outer,
-            flags: self.flags,
-            index,
-        });
+        self.open.push(Open { outer, flags: self.flags, index });
         self.flags = inner;
         Ok(())
     }
@@ -236,10 +217,7 @@ impl Parser {
         let node = std::mem::replace(&mut self.level, open.outer).close();
         self.flags = open.flags;
         self.push(match open.index {
-            Some(index) => Node::Capture {
-                node: Box::new(node),
-                index,
-            },
+            Some(index) => Node::Capture { node: Box::new(node), index },
             None => node,
         });
         Ok(())
@@ -251,9 +229,7 @@ impl Parser {
         }
         self.repeat(min, max, input)?;
         if self.level.items.last().is_some_and(|node| node.copies() > MAX_COPIES) {
-            return refuse(format!(
-                "repetitions ask for more than RE2's {MAX_COPIES} copies; use * or +"
-            ));
+            return refuse(format!("repetitions ask for more than RE2's {MAX_COPIES} copies; use * or +"));
         }
         Ok(())
     }
@@ -266,12 +242,7 @@ impl Parser {
         let Some(node) = self.level.items.pop() else {
             return refuse("a repetition without anything before it; write \\*, \\+, \\? for the character");
         };
-        self.push(Node::Repeat {
-            node: Box::new(node),
-            min,
-            max,
-            greedy: lazy == self.flags.lazy,
-        });
+        self.push(Node::Repeat { node: Box::new(node), min, max, greedy: lazy == self.flags.lazy });
         self.repeated = true;
         Ok(())
     }
@@ -279,16 +250,8 @@ impl Parser {
 
 /// Reads the counts of a repetition, behind its `{`; anything else leaves the `{` a character as any other.
 fn counts(input: &mut Cursor<'_>) -> Option<(u32, Option<u32>)> {
-    let inside = input
-        .rest()
-        .split(|b| *b == b'}')
-        .next()
-        .filter(|inside| inside.len() < input.rest().len())?;
-    let (min, max) = match inside
-        .iter()
-        .position(|b| *b == b',')
-        .and_then(|at| inside.split_at_checked(at))
-    {
+    let inside = input.rest().split(|b| *b == b'}').next().filter(|inside| inside.len() < input.rest().len())?;
+    let (min, max) = match inside.iter().position(|b| *b == b',').and_then(|at| inside.split_at_checked(at)) {
         None => (count(inside)?, Some(count(inside)?)),
         Some((min, b",")) => (count(min)?, None),
         Some((min, max)) => (count(min)?, Some(count(max.strip_prefix(b",")?)?)),
@@ -301,9 +264,5 @@ fn counts(input: &mut Cursor<'_>) -> Option<(u32, Option<u32>)> {
 fn count(digits: &[u8]) -> Option<u32> {
     let well_formed = digits.iter().all(u8::is_ascii_digit) && (digits.len() == 1 || digits.first() != Some(&b'0'));
     let digits = std::str::from_utf8(digits).ok()?;
-    if well_formed && digits.len() <= 9 {
-        digits.parse().ok()
-    } else {
-        None
-    }
+    if well_formed && digits.len() <= 9 { digits.parse().ok() } else { None }
 }

@@ -49,7 +49,11 @@ fn check_redirect(this: &HttpRedirect, at: Cursor<'_>) -> Option<()> {
             at.error::<()>(format_args!("{code} is no code of a redirect, expected 301, 302, 303, 307 or 308"))
         });
     }
-    for (field, value) in [("uri", &this.uri), ("authority", &this.authority), ("scheme", &this.scheme)] {
+    if !matches!(this.scheme.as_str(), "" | "http" | "https") {
+        let scheme = &this.scheme;
+        at.field("scheme", |at| at.error::<()>(format_args!("`{scheme}` is neither `http` nor `https`")));
+    }
+    for (field, value) in [("uri", &this.uri), ("authority", &this.authority)] {
         at.field(field, |at| check_text(at, value));
     }
     if let Some(prefix) = &this.prefix_rewrite {

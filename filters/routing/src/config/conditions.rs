@@ -7,8 +7,8 @@ use pointsman_http::Pattern;
 use pointsman_wire::{Cursor, Decode, message};
 
 use super::headers::check_name;
-use crate::claims;
 use super::route::check_port;
+use crate::claims;
 
 message! {
     /// HTTPMatchRequest: all that is set must hold.
@@ -90,13 +90,13 @@ fn check_header(name: &str, condition: &StringCondition, at: Cursor<'_>) -> Opti
     if name.starts_with('@') {
         return match claims::path(name) {
             Some(_) => check_prefix(condition, at),
-            None => at.error("is neither a header's name nor a claim's: `@request.auth.claims.NAME` or `…[NAME][NAME]`"),
+            None => {
+                at.error("is neither a header's name nor a claim's: `@request.auth.claims.NAME` or `…[NAME][NAME]`")
+            }
         };
     }
     if ["uri", "scheme", "method", "authority"].contains(&name) {
-        at.warning(format_args!(
-            "this matches a header named {name}; the field `{name}` stands beside `headers`"
-        ));
+        at.warning(format_args!("this matches a header named {name}; the field `{name}` stands beside `headers`"));
     }
     check_name(at, name.strip_prefix(':').unwrap_or(name))?;
     check_prefix(condition, at)
@@ -105,9 +105,9 @@ fn check_header(name: &str, condition: &StringCondition, at: Cursor<'_>) -> Opti
 /// Envoy refuses an empty prefix everywhere but in a path.
 fn check_prefix(condition: &StringCondition, at: Cursor<'_>) -> Option<()> {
     match condition {
-        StringCondition::Prefix(prefix) if prefix.is_empty() => at.field("prefix", |at| {
-            at.error("is empty: leave the condition out if any value will do")
-        }),
+        StringCondition::Prefix(prefix) if prefix.is_empty() => {
+            at.field("prefix", |at| at.error("is empty: leave the condition out if any value will do"))
+        }
         _ => Some(()),
     }
 }
@@ -130,7 +130,7 @@ const LONGEST_REGEX: usize = 1024;
 
 message! {
     /// StringMatch.
-    struct StringMatch = "StringMatch" {
+    pub(crate) struct StringMatch = "StringMatch" {
         /// The whole value.
         exact: Option<String> = "exact",
         /// The value's beginning.

@@ -55,9 +55,7 @@ impl Decode for UnmatchedPreflights {
 }
 
 /// The methods that Istio's validation knows.
-const METHODS: [&str; 10] = [
-    "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "CONNECT", "OPTIONS", "TRACE", "*",
-];
+const METHODS: [&str; 10] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "CONNECT", "OPTIONS", "TRACE", "*"];
 
 /// The rules of Istio's validation.
 fn check_cors(this: &CorsPolicy, at: Cursor<'_>) -> Option<()> {
@@ -155,10 +153,7 @@ mod tests {
             (json!({"maxAge": "1.5s"}), "maxAge: is not one or more whole seconds"),
             (json!({"maxAge": "500ms"}), "maxAge: is not one or more whole seconds"),
             (json!({"unmatchedPreflights": "ignore"}), "unmatchedPreflights: "),
-            (
-                json!({"allowOrigins": [{"exact": "a"}], "allowOrigin": ["b"]}),
-                "allowOrigin: has no effect",
-            ),
+            (json!({"allowOrigins": [{"exact": "a"}], "allowOrigin": ["b"]}), "allowOrigin: has no effect"),
         ] {
             let findings = findings(&value);
             assert_eq!(findings.len(), 1, "{findings:?}");

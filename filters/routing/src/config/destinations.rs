@@ -30,13 +30,7 @@ fn check_destinations(this: &Destinations, at: Cursor<'_>) -> Option<()> {
     if this.by.is_some() {
         for field in ["header", "clusterName", "clusters"] {
             let cure = "names clusters, and `by: authority` uses none: keep one of the two";
-            at.field(field, |at| {
-                if at.value().is_null() {
-                    None
-                } else {
-                    at.error::<()>(cure)
-                }
-            });
+            at.field(field, |at| if at.value().is_null() { None } else { at.error::<()>(cure) });
         }
     }
     (at.errors() == before).then_some(())
@@ -107,14 +101,7 @@ impl Template {
     /// Istio's own form.
     pub fn istio() -> Self {
         let bar = || Part::Literal("|".into());
-        Self(vec![
-            Part::Literal("outbound|".into()),
-            Part::Port,
-            bar(),
-            Part::Subset,
-            bar(),
-            Part::Host,
-        ])
+        Self(vec![Part::Literal("outbound|".into()), Part::Port, bar(), Part::Subset, bar(), Part::Host])
     }
 }
 
@@ -135,9 +122,8 @@ impl Decode for Template {
                 "subset" => Part::Subset,
                 "port" => Part::Port,
                 _ => {
-                    return at.error(format_args!(
-                        "`{{{name}}}` is unknown; known here: {{host}}, {{subset}}, {{port}}"
-                    ));
+                    return at
+                        .error(format_args!("`{{{name}}}` is unknown; known here: {{host}}, {{subset}}, {{port}}"));
                 }
             });
             rest = behind;

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use pointsman_wire::{Cursor, Decode, message};
 
 use crate::format::Format;
+use crate::router_headers;
 
 message! {
     /// Headers.
@@ -36,16 +37,7 @@ pub type HeaderValues = BTreeMap<String, HeaderValue>;
 
 fn check_headers(this: &Headers, at: Cursor<'_>) -> Option<()> {
     let before = at.errors();
-    let request = this.request.as_ref();
-    at.field("request", |at| {
-        for (field, values) in request.into_iter().flat_map(|request| [("set", &request.set), ("add", &request.add)]) {
-            at.field(field, |at| {
-                for (name, _) in values.iter().filter(|(_, value)| value.format.is_of_response()) {
-                    at.field(name, |at| at.error::<()>("tells of the response, which a request does not have yet"));
-                }
-            });
-        }
-    });
+    at.field("request", |at| this.request.iter().for_each(|request| check_request(request, at)));
     let Some(response) = &this.response else {
         return (at.errors() == before).then_some(());
     };
@@ -59,6 +51,27 @@ fn check_headers(this: &Headers, at: Cursor<'_>) -> Option<()> {
         }
     });
     (at.errors() == before).then_some(())
+}
+
+fn check_request(this: &HeaderOperations, at: Cursor<'_>) {
+    for (field, values) in [("set", &this.set), ("add", &this.add)] {
+        at.field(field, |at| {
+            for (name, value) in values {
+                at.field(name, |at| {
+                    if value.format.is_of_response() {
+                        at.error::<()>("tells of the response, which a request does not have yet");
+                    }
+                    router_headers::why_not(name, true).and_then(|why| at.error::<()>(why))
+                });
+            }
+        });
+    }
+    at.field("remove", |at| {
+        for (index, name) in this.remove.iter().enumerate() {
+            let why = router_headers::why_not(name, false);
+            at.element(index, |at| why.and_then(|why| at.error::<()>(why)));
+        }
+    });
 }
 
 fn check_operations(this: &HeaderOperations, at: Cursor<'_>) -> Option<()> {

@@ -17,13 +17,15 @@ pub use answers::{DerivePort, HttpBody, HttpDirectResponse, HttpRedirect};
 pub use conditions::{HttpMatchRequest, StringCondition};
 pub use cors::{CorsPolicy, UnmatchedPreflights};
 pub use destinations::{By, ClusterOverride, Destinations, Part, Template};
-pub use headers::{HeaderName, HeaderOperations, HeaderValue, Headers, HeaderValues};
+pub use headers::{HeaderName, HeaderOperations, HeaderValue, HeaderValues, Headers};
 pub use host::HostName;
-pub(crate) use {headers::is_host, host::bracketed};
 pub use policy::{HttpMirror, HttpRetry, Percent, RetryOn};
 pub use rewrite::{HttpRewrite, RegexRewrite};
-pub use sticky::{HttpCookie, Sticky, StickyFields};
 pub use route::{Destination, HttpRoute, HttpRouteDestination, PortSelector, Weight};
+pub use sticky::{HttpCookie, Sticky, StickyFields};
+#[cfg(all(test, not(target_arch = "wasm32")))]
+pub(crate) use {conditions::StringMatch, rewrite::Written};
+pub(crate) use {headers::is_host, host::bracketed};
 
 use pointsman_wire::{Cursor, Decode, Kind, message};
 
@@ -61,9 +63,7 @@ fn check_virtual_service(this: &VirtualService, at: Cursor<'_>) -> Option<()> {
         for (index, host) in this.hosts.iter().enumerate() {
             if let Some(other) = this.hosts.iter().take(index).find(|other| other.overlaps(host)) {
                 let cure = "put one of them into a VirtualService of its own";
-                hosts.element(index, |at| {
-                    at.error::<()>(format_args!("`{host}` overlaps `{other}`: {cure}"))
-                });
+                hosts.element(index, |at| at.error::<()>(format_args!("`{host}` overlaps `{other}`: {cure}")));
             }
         }
     });

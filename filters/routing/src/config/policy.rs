@@ -9,7 +9,7 @@ use super::route::Destination;
 message! {
     /// HTTPRetry.
     pub struct HttpRetry = "HTTPRetry" {
-        /// How many further tries; 0 or less: none.
+        /// How many further tries; 0: none.
         attempts: i32 = "attempts",
         /// How long one try may take, the first one included.
         per_try_timeout: Option<Duration> = "perTryTimeout",
@@ -28,11 +28,16 @@ message! {
 
 fn check_retry(this: &HttpRetry, at: Cursor<'_>) -> Option<()> {
     let before = at.errors();
-    if this.attempts <= 0 && (this.per_try_timeout.is_some() || !this.retry_on.is_empty()) {
-        at.field("attempts", |at| {
-            at.error::<()>("is 0, which turns retries off: then perTryTimeout and retryOn must be left out")
-        });
-    }
+    let says_more = this.per_try_timeout.is_some() || !this.retry_on.is_empty() || this.remote_localities.is_some();
+    match this.attempts {
+        ..0 => at.field("attempts", |at| at.error::<()>("is negative; 0 turns retries off")),
+        0 if says_more => at.field("attempts", |at| {
+            at.error(
+                "is 0, which turns retries off: then perTryTimeout, retryOn and retryRemoteLocalities must be left out",
+            )
+        }),
+        _ => None,
+    };
     if this.ignore_previous_hosts == Some(false) {
         at.field("retryIgnorePreviousHosts", |at| {
             at.error::<()>("false is refused: no header can tell Envoy's router; the routes ignore previous hosts")

@@ -37,7 +37,7 @@ fn check_rewrite(this: &HttpRewrite, at: Cursor<'_>) -> Option<()> {
 pub struct RegexRewrite(pub Rc<Rewrite>);
 
 message! {
-    struct Written = "RegexRewrite" {
+    pub(crate) struct Written = "RegexRewrite" {
         pattern: String = "match",
         rewrite: String = "rewrite",
     }

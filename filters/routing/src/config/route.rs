@@ -96,7 +96,11 @@ fn check_answers(this: &HttpRoute, at: Cursor<'_>) {
     if this.route.is_empty() {
         for field in ["timeout", "retries", "mirror", "mirrors", "corsPolicy", "sticky"] {
             let is_written = |at: Cursor<'_>| !matches!(at.value(), Value::Null) && at.value() != &Value::Array(vec![]);
-            at.field(field, |at| if is_written(at) { at.warning("has no effect: nothing is routed here") });
+            at.field(field, |at| {
+                if is_written(at) {
+                    at.warning("has no effect: nothing is routed here")
+                }
+            });
         }
     }
     if this.sticky.is_some() && this.route.len() == 1 {
@@ -111,10 +115,14 @@ fn check_mirrors(this: &HttpRoute, at: Cursor<'_>) {
         at.error::<()>("has both mirror and mirrors: keep one");
     }
     if this.mirrors.len() > MOST_MIRRORS {
-        at.field("mirrors", |at| at.error::<()>(format_args!("are more than {MOST_MIRRORS}, which is all Envoy can be told")));
+        at.field("mirrors", |at| {
+            at.error::<()>(format_args!("are more than {MOST_MIRRORS}, which is all Envoy can be told"))
+        });
     }
     if let Some(percent @ 101..) = this.mirror_percent {
-        at.field("mirrorPercent", |at| at.error::<()>(format_args!("{percent} is not a percentage, expected 0 to 100")));
+        at.field("mirrorPercent", |at| {
+            at.error::<()>(format_args!("{percent} is not a percentage, expected 0 to 100"))
+        });
     }
 }
 
@@ -181,10 +189,7 @@ fn check_destination(this: &Destination, at: Cursor<'_>) -> Option<()> {
         if this.subset.is_empty() || host::is_label(&this.subset) {
             return Some(());
         }
-        at.error(format_args!(
-            "`{}` is no subset's name, which is of letters, digits and `-`",
-            this.subset
-        ))
+        at.error(format_args!("`{}` is no subset's name, which is of letters, digits and `-`", this.subset))
     });
     host.and(subset)
 }

@@ -158,7 +158,10 @@ mod tests {
             (json!({"httpQueryParameterName": ""}), "httpQueryParameterName: a query parameter's name is empty"),
             (json!({"httpCookie": {"ttl": "1s"}}), "httpCookie.name: a cookie's name is empty"),
             (json!({"httpCookie": {"name": "a=b"}}), "httpCookie.name: `a=b` is not a cookie's name"),
-            (json!({"httpCookie": {"name": "c", "path": "/;x"}}), "httpCookie.path: `;` cannot stand in a cookie's path"),
+            (
+                json!({"httpCookie": {"name": "c", "path": "/;x"}}),
+                "httpCookie.path: `;` cannot stand in a cookie's path",
+            ),
             (json!({"httpCookie": {"name": "c", "path": "/\r\n"}}), "httpCookie.path: `\\r` cannot stand"),
             (json!({"httpCookie": {"name": "c", "ttl": "1.5s"}}), "httpCookie.ttl: is not in whole seconds"),
             (json!({"httpCookie": {"name": "c", "ttl": 5}}), "httpCookie.ttl: 5 has no unit"),

@@ -23,9 +23,8 @@ pub(super) fn parts(text: &str) -> Result<Vec<Part>, String> {
             rest = after;
             continue;
         }
-        let (command, after) = command(after).ok_or_else(|| {
-            format!("a `%` in it begins no command such as `%REQ(name)%`; {CURE}")
-        })?;
+        let (command, after) =
+            command(after).ok_or_else(|| format!("a `%` in it begins no command such as `%REQ(name)%`; {CURE}"))?;
         flush(&mut literal, &mut parts);
         parts.push(part(&command)?);
         rest = after;

@@ -9,10 +9,7 @@ fn map(lines: &[(&str, &str)]) -> HeaderMap {
 
 fn host(properties: &[(&str, &str)]) -> FakeHost {
     let pair = |(name, value): &(&str, &str)| ((*name).to_owned(), value.as_bytes().to_vec());
-    FakeHost {
-        properties: properties.iter().map(pair).collect(),
-        ..FakeHost::default()
-    }
+    FakeHost { properties: properties.iter().map(pair).collect(), ..FakeHost::default() }
 }
 
 fn request(text: &str) -> String {

@@ -38,9 +38,8 @@ fn chosen(sticky: &Sticky, headers: &[(&str, &str)], shares: &[(u64, u64)]) -> u
 #[test]
 fn it_is_what_it_was() {
     let shares = shares(&[90, 5, 5]);
-    let text: String = (0..64)
-        .map(|user| chosen(&by_header(), &[("x", &format!("user-{user}"))], &shares).to_string())
-        .collect();
+    let text: String =
+        (0..64).map(|user| chosen(&by_header(), &[("x", &format!("user-{user}"))], &shares).to_string()).collect();
     assert_eq!(text, "0000020010000000000000012002000200000000000000000002000000000000");
 }
 
@@ -60,9 +59,8 @@ fn what_is_a_key() {
     // All lines of a header count, their order does not.
     let of = |lines: &[(&str, &str)]| chosen(&by_header(), lines, &shares);
     assert_eq!(of(&[("x", "a"), ("x", "b")]), of(&[("x", "b"), ("x", "a")]));
-    let keys: Vec<usize> = [&[("x", "a"), ("x", "b")][..], &[("x", "a")], &[("x", "a,b")], &[("x", "ab")], &[("x", "")]]
-        .map(of)
-        .into();
+    let keys: Vec<usize> =
+        [&[("x", "a"), ("x", "b")][..], &[("x", "a")], &[("x", "a,b")], &[("x", "ab")], &[("x", "")]].map(of).into();
     assert!(keys.iter().any(|index| *index != keys[0]), "{keys:?}");
 }
 

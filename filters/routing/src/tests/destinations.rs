@@ -114,11 +114,9 @@ fn inside_istio() {
         let (_, errors, _) = configure(&without_port, &node);
         assert_eq!(
             errors,
-            [
-                "virtualServices[0].http[0].route[0].destination: has no port, and the cluster's name needs one, which \
+            ["virtualServices[0].http[0].route[0].destination: has no port, and the cluster's name needs one, which \
                  Istio alone would know: add `port: {number: …}` here, or `destinations.defaultPort`, or an entry in \
-                 `destinations.clusters`"
-            ]
+                 `destinations.clusters`"]
         );
         let mut policy = policy(json!({"defaultPort": 8080}), json!({"host": "a.com"}));
         Fixture::at(&policy, &node).check(&[("b/", "outbound|8080||a.com")]);

@@ -25,9 +25,13 @@ fn exact(path: &str, host: &str) -> Value {
 fn a_gateway_merges_by_age() {
     let young = aged("young", 2, json!({"hosts": ["b"], "http": [exact("/a", "young-a"), exact("/b", "young-b")]}));
     let old = aged("old", 1, json!({"hosts": ["b", "c"], "http": [exact("/a", "old-a"), {"route": to("old-rest")}]}));
-    let oldest = aged("x", 1, json!({"hosts": ["b"], "http": [
-        {"match": [{"uri": {"prefix": "/"}}], "route": to("x-rest")},
-    ]}));
+    let oldest = aged(
+        "x",
+        1,
+        json!({"hosts": ["b"], "http": [
+            {"match": [{"uri": {"prefix": "/"}}], "route": to("x-rest")},
+        ]}),
+    );
     let policy = json!({"virtualServices": [young, oldest, old]});
     Fixture::new(&policy).check(&[
         ("b/a", "old-a"), // as old as `x`, but first by name

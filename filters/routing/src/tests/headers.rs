@@ -162,8 +162,10 @@ fn rewrites_of_the_host() {
     let undone = json!({"set": {"Host": "r"}, "remove": ["X-Envoy-Original-Host"]});
     let undone = rules(json!([{"headers": {"request": undone}, "route": super::to("d")}]));
     let expected = format!("d; {}", rewritten("r"));
-    Fixture::new(&undone)
-        .check(&[("b:80/", &expected), ("b:80/ | x-envoy-original-host: forged | x-envoy-original-host: 2", &expected)]);
+    Fixture::new(&undone).check(&[
+        ("b:80/", &expected),
+        ("b:80/ | x-envoy-original-host: forged | x-envoy-original-host: 2", &expected),
+    ]);
 }
 
 /// The header that tells Envoy the cluster is no rule's to change.

@@ -72,7 +72,7 @@ fn everything() -> Value {
                 "spec": {"hosts": ["a.com", "*.b.com"], "gateways": ["edge"], "http": http},
             },
             {"kind": "List", "items": []},
-            {"name": "bare", "namespace": "n", "hosts": ["*.c.com"], "gateways": ["edge"], "http": http},
+            {"name": "bare", "namespace": "n", "hosts": ["*.c.com"], "gateways": ["edge"], "http": [{"route": to("a.com")}]},
         ],
         "destinations": {
             "header": "X-Cluster", "clusterName": "{host}-{subset}-{port}", "defaultPort": 80,
@@ -88,7 +88,9 @@ fn places(value: &Value, here: &str, all: &mut Vec<String>) {
     all.push(here.to_owned());
     let escaped = |name: &str| name.replace('~', "~0").replace('/', "~1");
     match value {
-        Value::Object(map) => map.iter().for_each(|(name, value)| places(value, &format!("{here}/{}", escaped(name)), all)),
+        Value::Object(map) => {
+            map.iter().for_each(|(name, value)| places(value, &format!("{here}/{}", escaped(name)), all))
+        }
         Value::Array(list) => list.iter().enumerate().for_each(|(i, value)| places(value, &format!("{here}/{i}"), all)),
         _ => {}
     }
@@ -101,7 +103,10 @@ fn it_is_accepted_without_a_word() {
     let note = "no effect here: apiVersion (networking.istio.io/v1: all versions mean the same)";
     assert_eq!(warnings, [format!("virtualServices[0]: {note}")]);
     let outcome = Fixture::at(&everything(), &sidecar()).ask("a.com/");
-    assert!(outcome.starts_with("passes; :authority: h.com; :path: /x; x-add: 100%, 100%; x-cluster: a.com-v1-80; "), "{outcome}");
+    assert!(
+        outcome.starts_with("passes; :authority: h.com; :path: /x; x-add: 100%, 100%; x-cluster: a.com-v1-80; "),
+        "{outcome}"
+    );
 }
 
 /// So that a new field cannot be forgotten here: it has every honoured field of every message.
@@ -143,10 +148,33 @@ fn nothing_is_missing_in_it() {
 fn anything_in_any_place() {
     let long = "x".repeat(5000);
     let wrong = [
-        json!(null), json!(true), json!(0), json!(-1), json!(0.5), json!(u64::MAX), json!(i64::MIN), json!(1e300),
-        json!(""), json!(long), json!("%"), json!("%%"), json!("\r\n\0"), json!("*"), json!("{host}{"), json!("é"),
-        json!("(?"), json!([]), json!([null]), json!(["", ""]), json!([[7]]), json!({}), json!({"": null}),
-        json!({"exact": null}), json!({"kind": "List"}), json!({"kind": "List", "items": 1}), json!({"spec": 1}),
+        json!(null),
+        json!(true),
+        json!(0),
+        json!(-1),
+        json!(0.5),
+        json!(u64::MAX),
+        json!(i64::MIN),
+        json!(1e300),
+        json!(""),
+        json!(long),
+        json!("%"),
+        json!("%%"),
+        json!("\r\n\0"),
+        json!("*"),
+        json!("{host}{"),
+        json!("é"),
+        json!("(?"),
+        json!([]),
+        json!([null]),
+        json!(["", ""]),
+        json!([[7]]),
+        json!({}),
+        json!({"": null}),
+        json!({"exact": null}),
+        json!({"kind": "List"}),
+        json!({"kind": "List", "items": 1}),
+        json!({"spec": 1}),
     ];
     let mut all = Vec::new();
     places(&everything(), "", &mut all);
@@ -180,7 +208,9 @@ fn what_no_place_takes_is_refused_at_that_place() {
 
         // A name that nobody knows, beside it: of a message a wrong name, of a map a wrong value.
         let mut configuration = everything();
-        let Some(map) = configuration.pointer_mut(parent).and_then(Value::as_object_mut) else { continue };
+        let Some(map) = configuration.pointer_mut(parent).and_then(Value::as_object_mut) else {
+            continue;
+        };
         if parent.is_empty() || parent.ends_with("/metadata") {
             continue; // the runtime's to check; the API server's bookkeeping
         }
@@ -272,7 +302,10 @@ fn the_forms_of_a_resource() {
         json!([bare]),
         bare.clone(),
     ] {
-        Fixture::new(&json!({"virtualServices": services}))
-            .check(&[("b/a", "a"), ("b/b", "404 pointsman_no_rule_matched{vs}"), ("c/", "passes")]);
+        Fixture::new(&json!({"virtualServices": services})).check(&[
+            ("b/a", "a"),
+            ("b/b", "404 pointsman_no_rule_matched{vs}"),
+            ("c/", "passes"),
+        ]);
     }
 }

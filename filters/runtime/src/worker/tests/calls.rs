@@ -42,7 +42,8 @@ fn a_plain_match() {
     // However many conditions it took, and however the destination was chosen.
     let conditions = json!({"uri": {"regex": "/a|x.*"}, "headers": {"y": {}}, "queryParams": {"b": {}}});
     let weighted = json!([{"destination": {"host": "a"}, "weight": 1}, {"destination": {"host": "c"}, "weight": 1}]);
-    let rules = json!([{"match": [{"uri": {"exact": "/"}}], "route": to("x")}, {"match": [conditions], "route": weighted}]);
+    let rules =
+        json!([{"match": [{"uri": {"exact": "/"}}], "route": to("x")}, {"match": [conditions], "route": weighted}]);
     costs(&policy(rules), &[("y", "1")], "1 read, 1 write", "", &cluster);
 }
 

@@ -9,9 +9,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use pointsman_host::{
-    Answer, Filter, GrpcCall, Host, HttpCall, LocalReply, Node, Request, Response, Step, Uses, Wake,
-};
+use pointsman_host::{Answer, Filter, GrpcCall, Host, HttpCall, LocalReply, Node, Request, Response, Step, Uses, Wake};
 use pointsman_http::{HeaderMap, Write};
 use pointsman_wire::Cursor;
 
@@ -68,7 +66,9 @@ impl<const N: usize> Filter for Scripted<N> {
         let line = format!("{}.{N} {woken}", self.generation);
         request.edits.add(b"story".as_slice().into(), line.into_bytes().into());
         let script = request.headers().first(format!("x-{N}").as_bytes()).map(text).unwrap_or_default();
-        let Some(word) = script.split_whitespace().nth(stream.position) else { return Step::Continue };
+        let Some(word) = script.split_whitespace().nth(stream.position) else {
+            return Step::Continue;
+        };
         stream.position += 1;
         let (timeout, cluster) = (Duration::from_secs(1), "asked".to_owned());
         match word.split_at(1) {
@@ -81,9 +81,12 @@ impl<const N: usize> Filter for Scripted<N> {
                 message: Vec::new(),
                 timeout,
             }),
-            ("r", _) => {
-                Step::Reply(LocalReply { status: 403, headers: Vec::new(), body: Vec::new(), details: "scripted".into() })
-            }
+            ("r", _) => Step::Reply(LocalReply {
+                status: 403,
+                headers: Vec::new(),
+                body: Vec::new(),
+                details: "scripted".into(),
+            }),
             ("k", _) => {
                 stream.keeps = true;
                 Step::Continue

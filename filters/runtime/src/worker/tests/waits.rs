@@ -83,7 +83,8 @@ fn a_response_ends_a_wait() {
         let mut world = world();
         world.arrive(2, &[("x-0", "k"), ("x-1", script)]);
         world.respond(2);
-        let expected: &[&str] = &["+kept=0.0 true", if script.starts_with('k') { "+kept=0.1 true" } else { "+kept=0.1 false" }];
+        let expected: &[&str] =
+            &["+kept=0.0 true", if script.starts_with('k') { "+kept=0.1 true" } else { "+kept=0.1 false" }];
         assert_eq!(world.proxy.streams[&2].response_writes, expected);
         let state = world.state(2);
         for call in world.proxy.under_way.clone() {
@@ -98,12 +99,9 @@ fn a_response_ends_a_wait() {
 
 #[test]
 fn an_answer_wakes_the_filter_that_asked() {
-    for (script, answered, told) in [
-        ("h", true, "http 200 4"),
-        ("h", false, "failed"),
-        ("g", true, "grpc 0 4"),
-        ("g", false, "grpc 14 0"),
-    ] {
+    for (script, answered, told) in
+        [("h", true, "http 200 4"), ("h", false, "failed"), ("g", true, "grpc 0 4"), ("g", false, "grpc 14 0")]
+    {
         let mut world = world();
         world.arrive(2, &[("x-1", script)]);
         assert_eq!(world.proxy.current, 2, "the root context only sends");

@@ -1,0 +1,115 @@
+//! Of conditions and actions that make no sense.
+
+use super::*;
+
+#[test]
+fn conditions_that_make_no_sense() {
+    let empty = "is empty: leave the condition out if any value will do";
+    let regex = "is empty: an empty regex matches nothing but an empty value; say `exact: \"\"` for that";
+    of_entries(&[
+        (json!({"uri": {"regex": "*"}}), ".uri.regex: `*` is no regex; any value is `.*`"),
+        (json!({"method": {"regex": "*"}}), ".method.regex: `*` is no regex; any value is `.*`"),
+        (json!({"scheme": {"prefix": ""}}), &format!(".scheme.prefix: {empty}")),
+        (json!({"authority": {"prefix": ""}}), &format!(".authority.prefix: {empty}")),
+        (json!({"headers": {"x": {"prefix": ""}}}), &format!(".headers.x.prefix: {empty}")),
+        (json!({"withoutHeaders": {"x": {"prefix": ""}}}), &format!(".withoutHeaders.x.prefix: {empty}")),
+        (json!({"queryParams": {"x": {"prefix": ""}}}), &format!(".queryParams.x.prefix: {empty}")),
+        (json!({"uri": {"regex": ""}}), &format!(".uri.regex: {regex}")),
+        (json!({"uri": {"exact": "/", "prefix": "/"}}), ".uri: has more than one of exact, prefix and regex: keep one"),
+        (json!({"uri": {"regex": "a".repeat(1025)}}), ".uri.regex: has more than 1024 characters, Istio's limit"),
+        (json!({"headers": {"": {}}}), ".headers[\"\"]: a header's name is empty"),
+        (json!({"headers": {"a b": {}}}), ".headers[\"a b\"]: `a b` is not a header's name"),
+        (
+            json!({"headers": {"@request.auth.sub": {"exact": "x"}}}),
+            ".headers[\"@request.auth.sub\"]: is neither a header's name nor a claim's: `@request.auth.claims.NAME` \
+             or `…[NAME][NAME]`",
+        ),
+        (json!({"queryParams": {"": {}}}), ".queryParams[\"\"]: a query parameter's name is empty"),
+        (json!({"port": 65536}), ".port: 65536 is not a port, expected 1 to 65535"),
+        (json!({"port": -1}), ".port: -1 is not in range, expected a whole number from 0 to 4294967295"),
+        (json!({"port": 0.5}), ".port: 0.5 is not in range, expected a whole number from 0 to 4294967295"),
+    ]);
+}
+
+/// The regular expression's own errors name its fault.
+#[test]
+fn regular_expressions_that_are_none() {
+    for regex in ["(", "a{2,1}", "[z-a]", "\\8", "(?=x)", "a**", "x{1001}", "\\C\\Z"] {
+        let policy = rules(json!([{"match": [{"uri": {"regex": regex}}], "route": to("a")}]));
+        let errors = configure(&policy, &Node::default()).1;
+        let [error] = errors.as_slice() else { panic!("{regex}: {errors:?}") };
+        let why =
+            error.strip_prefix("virtualServices[0].http[0].match[0].uri.regex: ").unwrap_or_else(|| panic!("{error}"));
+        assert!(why.len() > 10, "{regex}: {why}");
+    }
+}
+
+#[test]
+fn actions_that_make_no_sense() {
+    let routes = |weights: &[Value]| {
+        let destinations = weights.iter().map(|weight| json!({"destination": {"host": "a"}, "weight": weight}));
+        json!({"route": destinations.collect::<Vec<_>>()})
+    };
+    let operations = |operations: Value| json!({"route": to("a"), "headers": {"request": operations}});
+    let destination = |destination: Value| json!({"route": [{"destination": destination}]});
+    let label = "its labels are of letters, digits and `-` (not first or last), at most 63 of them";
+    of_rules(&[
+        (json!({}), ": does nothing: it needs one of route, redirect and directResponse"),
+        (json!({"route": []}), ": does nothing: it needs one of route, redirect and directResponse"),
+        (
+            json!({"route": to("a"), "redirect": {"uri": "/x"}}),
+            ": does more than one of route, redirect and directResponse: keep one",
+        ),
+        (json!({"route": [{}]}), ".route[0].destination: is missing"),
+        (destination(json!({})), ".route[0].destination.host: `` is no host: it is empty"),
+        (destination(json!({"host": "*"})), ".route[0].destination.host: `*` is no host: a wildcard cannot stand here"),
+        (destination(json!({"host": "a_b"})), &format!(".route[0].destination.host: `a_b` is no host: {label}")),
+        (
+            destination(json!({"host": "a:80"})),
+            ".route[0].destination.host: `a:80` is no host: leave the port out, it is ignored in a request's host too",
+        ),
+        (
+            destination(json!({"host": "a", "subset": "v_1"})),
+            ".route[0].destination.subset: `v_1` is no subset's name, which is of letters, digits and `-`",
+        ),
+        (
+            destination(json!({"host": "a", "port": {}})),
+            ".route[0].destination.port.number: 0 is not a port, expected 1 to 65535",
+        ),
+        (routes(&[json!(0), json!(null)]), ".route: the weights add up to 0: nothing would ever be chosen"),
+        (routes(&[json!(-5)]), ".route[0].weight: -5 is not a weight, expected 0 or more"),
+        (routes(&[json!("5")]), ".route[0].weight: \"5\" is a string, expected a whole number"),
+        (
+            routes(&[json!(4_294_967_295u32)]),
+            ".route[0].weight: 4294967295 is not in range, expected a whole number from -2147483648 to 2147483647",
+        ),
+        (
+            operations(json!({"set": {":path": "/"}})),
+            ".headers.request.set[\":path\"]: only `:authority` may be changed, and only in a request",
+        ),
+        (operations(json!({"remove": ["Host"]})), ".headers.request.remove[0]: the host cannot be removed"),
+        (
+            operations(json!({"remove": [":method"]})),
+            ".headers.request.remove[0]: only `:authority` may be changed, and only in a request",
+        ),
+        (operations(json!({"add": {"a b": "1"}})), ".headers.request.add[\"a b\"]: `a b` is not a header's name"),
+        (operations(json!({"remove": [""]})), ".headers.request.remove[0]: a header's name is empty"),
+        (operations(json!({"set": {"x": "a\nb"}})), ".headers.request.set.x: '\\n' cannot stand in a header's value"),
+        (
+            operations(json!({"set": {"x": "100%"}})),
+            ".headers.request.set.x: `100%`: a `%` in it begins no command such as `%REQ(name)%`; write a percent sign as `%%`",
+        ),
+        (
+            operations(json!({"set": {"x": "%RESP(y)%"}})),
+            ".headers.request.set.x: tells of the response, which a request does not have yet",
+        ),
+        (
+            operations(json!({"set": {"Host": "a"}, "add": {":authority": "b"}})),
+            ".headers.request: rewrites the host more than once (Host, :authority): keep one",
+        ),
+        (
+            json!({"route": to("a"), "headers": {"response": {"set": {":authority": "x"}}}}),
+            ".headers.response.set[\":authority\"]: a response has no such header to change",
+        ),
+    ]);
+}
