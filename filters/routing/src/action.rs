@@ -132,9 +132,12 @@ impl Answer {
             Content::Redirect(redirect) => {
                 redirect.reply(request.headers(), matched, host, format!("pointsman_redirect{{{rule}}}"))
             }
-            Content::Direct { status, body } => LocalReply {
+            Content::Direct { status, body, location } => LocalReply {
                 status: *status,
-                headers: Vec::new(),
+                headers: location
+                    .iter()
+                    .map(|to| (b"location".into(), to.location(request.headers(), matched, host)))
+                    .collect(),
                 body: body.clone(),
                 details: format!("pointsman_direct_response{{{rule}}}"),
             },
@@ -145,6 +148,9 @@ impl Answer {
 impl Content {
     fn direct(direct: &HttpDirectResponse) -> Self {
         let body = direct.body.as_ref().map(|body| body.content().into_owned());
-        Self::Direct { status: direct.status, body: body.unwrap_or_default() }
+        // Envoy's router gives its own answers of these kinds a location.
+        let has_location = direct.status == 201 || (300..400).contains(&direct.status);
+        let location = has_location.then(Redirect::to_itself);
+        Self::Direct { status: direct.status, body: body.unwrap_or_default(), location }
     }
 }

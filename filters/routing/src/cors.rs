@@ -17,6 +17,7 @@ const ALLOW_HEADERS: &[u8] = b"access-control-allow-headers";
 const EXPOSE_HEADERS: &[u8] = b"access-control-expose-headers";
 const MAX_AGE: &[u8] = b"access-control-max-age";
 const REQUEST_METHOD: &[u8] = b"access-control-request-method";
+const REQUEST_HEADERS: &[u8] = b"access-control-request-headers";
 
 /// Names and values, as both kinds of answers need them.
 type Lines = Vec<(Rc<[u8]>, Rc<[u8]>)>;
@@ -76,7 +77,13 @@ impl Cors {
         }
         let exposed = self.exposed.iter().filter(|_| matches);
         let lines = self.credentials.iter().chain(&self.preflight).chain(exposed);
-        headers.extend(lines.map(|(name, value)| (name.to_vec(), value.to_vec())));
+        // To `*` the client is told what it asked for.
+        let told = |(name, value): &(Rc<[u8]>, Rc<[u8]>)| match (name.as_ref(), value.as_ref()) {
+            (ALLOW_METHODS, b"*") => request.first(REQUEST_METHOD).unwrap_or_default().to_vec(),
+            (ALLOW_HEADERS, b"*") => request.first(REQUEST_HEADERS).unwrap_or_default().to_vec(),
+            (_, value) => value.to_vec(),
+        };
+        headers.extend(lines.map(|line| (line.0.to_vec(), told(line))));
         Some(LocalReply { status: 200, headers, body: Vec::new(), details: "pointsman_cors_preflight".into() })
     }
 

@@ -132,7 +132,10 @@ fn responses() {
 /// the destination's `set` and `add` that names one counts.
 #[test]
 fn rewrites_of_the_host() {
-    let rewritten = |host: &str| format!(":authority: {host}; x-envoy-original-host: b:80");
+    let rewritten = |host: &str, original: &str| match original {
+        "" => format!(":authority: {host}"),
+        original => format!(":authority: {host}; x-envoy-original-host: {original}"),
+    };
     for (route, destination, expected) in [
         (json!({"set": {"Host": "r"}}), json!({}), "r"),
         (json!({"set": {":authority": "r"}}), json!({}), "r"),
@@ -153,7 +156,13 @@ fn rewrites_of_the_host() {
                 destination["headers"]["response"] = json!({});
             }
             let outcome = Fixture::new(&policy).ask("b:80/");
-            assert_eq!(outcome, format!("d0; {}", rewritten(expected)), "{policy}");
+            // One of several destinations rewrites the host before the route does, and says nothing of the original.
+            let original = match (destinations.len(), expected, destination == json!({})) {
+                (2, "d", _) => "",
+                (2, _, false) => "d",
+                _ => "b:80",
+            };
+            assert_eq!(outcome, format!("d0; {}", rewritten(expected, original)), "{policy}");
         }
     }
     let nothing = rules(json!([{"headers": {"request": {"set": {"Host": ""}}}, "route": super::to("d")}]));
@@ -161,7 +170,7 @@ fn rewrites_of_the_host() {
     // Envoy rewrites the host after it has done the operations, so that no operation touches what it then says.
     let undone = json!({"set": {"Host": "r"}, "remove": ["X-Envoy-Original-Host"]});
     let undone = rules(json!([{"headers": {"request": undone}, "route": super::to("d")}]));
-    let expected = format!("d; {}", rewritten("r"));
+    let expected = format!("d; {}", rewritten("r", "b:80"));
     Fixture::new(&undone).check(&[
         ("b:80/", &expected),
         ("b:80/ | x-envoy-original-host: forged | x-envoy-original-host: 2", &expected),

@@ -1,6 +1,8 @@
 //! Of conditions and actions that make no sense.
 
 use super::*;
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
 
 #[test]
 fn conditions_that_make_no_sense() {

@@ -1,6 +1,8 @@
 //! Of the sections beside the resources.
 
 use super::*;
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
 
 #[test]
 fn sections_beside_the_resources() {
