@@ -56,6 +56,24 @@ impl Edits {
         self.list.extend_from_slice(&other.list);
     }
 
+    /// The names, as often as they occur.
+    pub fn names(&self) -> impl Iterator<Item = &Rc<[u8]>> {
+        self.list.iter().map(|edit| &edit.name)
+    }
+
+    /// Takes the edits of that name out, and says which lines they would make where there was none.
+    pub fn take(&mut self, name: &[u8]) -> Vec<Rc<[u8]>> {
+        let mut lines = Vec::new();
+        for edit in self.list.extract_if(.., |edit| *edit.name == *name) {
+            match edit.change {
+                Change::Add(value) => lines.push(value),
+                Change::Set(value) => lines = vec![value],
+                Change::Remove => lines.clear(),
+            }
+        }
+        lines
+    }
+
     /// Whether there is nothing to write.
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()

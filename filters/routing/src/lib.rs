@@ -16,6 +16,7 @@ mod explain;
 mod format;
 mod gateways;
 mod hosts;
+mod local;
 mod location;
 mod operations;
 mod paths;
@@ -155,15 +156,26 @@ impl Filter for Routing {
 
     fn on_response(&self, stream: &mut Stream, request: &Request, response: &mut Response, host: &mut dyn Host) {
         if let Some(operations) = stream.decided.as_ref().and_then(Decided::operations) {
-            let headers = match stream.own.take() {
-                Some(own) => own,
-                None if operations.read_response() => host.response_headers().unwrap_or_default(),
-                None => HeaderMap::default(),
-            };
+            let mut headers = HeaderMap::default();
+            let mut content = None;
+            if operations.read_response() || operations.change_content() {
+                headers = host.response_headers().unwrap_or_default();
+                let is_ours = stream.decided.as_ref().is_some_and(|decided| decided.target.is_none());
+                if is_ours || local::is_of_proxy(host) {
+                    content = Some(local::Content::of(&headers));
+                    headers.hide(local::is_written_later);
+                }
+            }
+            if let Some(own) = stream.own.take() {
+                headers = own;
+            }
             let headers = &headers;
             operations.apply(&mut response.edits, |format, edits| {
                 format.evaluate(&ResponseScope { request, headers, edits, host: &*host }).into()
             });
+            if let Some(content) = content {
+                content.keep(&mut response.edits);
+            }
         }
         response.edits.extend(&stream.response);
     }
@@ -232,7 +244,7 @@ fn find<'a>(
     mut passed: Option<&mut Passed<'a>>,
 ) -> Option<&'a Rc<Rule>> {
     let view = View::new(headers, host);
-    rules.iter().find(|rule| match (rule.conditions.failure(&view), &mut passed) {
+    rules.list.iter().find(|rule| match (rule.conditions.failure(&view), &mut passed) {
         (None, _) => true,
         (Some(_), None) => false,
         (Some(failure), Some(passed)) => {
@@ -244,12 +256,11 @@ fn find<'a>(
 
 /// Envoy's answer where it has a virtual host but no route.
 fn no_rule_matched(rules: &Rules) -> LocalReply {
-    let virtual_service = rules.first().map_or("", |rule| &rule.virtual_service);
     LocalReply {
         status: 404,
         headers: Vec::new(),
         body: Vec::new(),
-        details: format!("pointsman_no_rule_matched{{{virtual_service}}}"),
+        details: format!("pointsman_no_rule_matched{{{}}}", rules.virtual_services),
     }
 }
 

@@ -6,6 +6,7 @@ use pointsman_http::Edits;
 
 use crate::config::{HeaderOperations, is_host};
 use crate::format::Format;
+use crate::local;
 use crate::target::host_operation;
 
 /// The header operations of a rule and a destination.
@@ -72,6 +73,17 @@ impl Operations {
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
         matches!(self, Self::Fixed(edits) if edits.is_empty())
+    }
+
+    /// Whether they change what Envoy writes into its own answers: see [`local`](crate::local).
+    pub fn change_content(&self) -> bool {
+        let is_content = |name: &Rc<[u8]>| local::CONTENT.contains(&&**name);
+        match self {
+            Self::Fixed(edits) => edits.names().any(is_content),
+            Self::Formatted(levels) => levels.iter().any(|level| {
+                level.remove.iter().chain(level.put.iter().map(|put| &put.name)).any(is_content)
+            }),
+        }
     }
 
     /// Whether some value comes from the response's headers.

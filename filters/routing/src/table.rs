@@ -20,8 +20,13 @@ pub(crate) struct Table {
     other_ports: Hosts<Rules>,
 }
 
-/// The rules of a host, in the order in which they are tried.
-pub(crate) type Rules = Rc<[Rc<Rule>]>;
+/// The rules of a host.
+pub(crate) struct Rules {
+    /// In the order in which they are tried.
+    pub list: Vec<Rc<Rule>>,
+    /// The VirtualServices that they come from; a gateway merges several.
+    pub virtual_services: String,
+}
 
 impl Table {
     /// Builds the table. What is wrong is reported at `at`.
@@ -72,6 +77,9 @@ impl Table {
     }
 }
 
+/// How many VirtualServices the details of an answer name: a log line has an end.
+const MOST_NAMES: usize = 4;
+
 /// Who has which host. A gateway merges the rules of several VirtualServices for one host and moves those that catch
 /// all to the end; a sidecar takes the first alone. One without rules does not exist.
 fn by_host(services: &[Service], port: u32, alone: bool) -> Hosts<Rules> {
@@ -92,8 +100,12 @@ fn by_host(services: &[Service], port: u32, alone: bool) -> Hosts<Rules> {
     }
     let mut hosts = Hosts::default();
     for (host, mut rules) in order {
+        let mut names: Vec<&str> = rules.iter().map(|rule| rule.virtual_service.as_ref()).collect();
+        names.dedup();
+        names.truncate(MOST_NAMES);
+        let virtual_services = names.join(",");
         rules.sort_by_key(|rule| rule.conditions.are_catch_all()); // stable
-        hosts.insert(host, rules.into());
+        hosts.insert(host, Rules { list: rules, virtual_services });
     }
     hosts
 }

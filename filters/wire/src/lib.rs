@@ -50,6 +50,7 @@ pub use message::{Class, Field, Message, unknown};
 pub use path::Path;
 pub use report::{Problem, Report};
 pub use resource::{Kind, Resource, resources};
+pub use scalars::whole;
 pub use serde_json::Value;
 
 #[doc(hidden)]

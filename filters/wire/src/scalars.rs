@@ -45,8 +45,8 @@ impl Decode for f64 {
     }
 }
 
-/// A whole number. In a `google.protobuf.Struct` every number is a double, so 5.0 is as good as 5.
-pub(crate) fn whole(at: Cursor<'_>, least: i64, most: i64) -> Option<i64> {
+/// A whole number of that range, both ends included. In a `google.protobuf.Struct` every number is a double, so 5.0 is as good as 5.
+pub fn whole(at: Cursor<'_>, least: i64, most: i64) -> Option<i64> {
     let Value::Number(number) = at.value() else {
         return at.mismatch("a whole number");
     };

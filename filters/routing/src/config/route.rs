@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use pointsman_wire::{Cursor, Decode, Value, message};
+use pointsman_wire::{Cursor, Decode, Value, message, whole};
 
 use super::answers::{HttpDirectResponse, HttpRedirect};
 use super::conditions::{HttpMatchRequest, StringCondition};
@@ -221,10 +221,10 @@ pub struct Weight(pub u32);
 
 impl Decode for Weight {
     fn decode(at: Cursor<'_>) -> Option<Self> {
-        match i32::decode(at)? {
-            weight @ 0.. => Some(Self(weight.unsigned_abs())),
-            weight => at.error(format_args!("{weight} is not a weight, expected 0 or more")),
+        if at.value().as_f64().is_some_and(|weight| weight < 0.0) {
+            return at.error(format_args!("{} is not a weight, expected 0 or more", at.value()));
         }
+        whole(at, 0, i32::MAX.into()).and_then(|weight| weight.try_into().ok()).map(Self)
     }
 
     fn absent() -> Option<Self> {

@@ -83,7 +83,7 @@ fn actions_that_make_no_sense() {
         (routes(&[json!("5")]), ".route[0].weight: \"5\" is a string, expected a whole number"),
         (
             routes(&[json!(4_294_967_295u32)]),
-            ".route[0].weight: 4294967295 is not in range, expected a whole number from -2147483648 to 2147483647",
+            ".route[0].weight: 4294967295 is not in range, expected a whole number from 0 to 2147483647",
         ),
         (
             operations(json!({"set": {":path": "/"}})),
