@@ -10,10 +10,11 @@ use http::{HeaderMap, HeaderName, HeaderValue, Version};
 use http_body_util::{BodyExt as _, Full};
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::echo::Echo;
+use crate::tls::Tls;
 
 /// No answer within this time is an error: a request that hangs shall fail its own test, not stop all of them.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -78,6 +79,9 @@ impl Request {
         let version = if self.http2 { Version::HTTP_2 } else { Version::HTTP_11 };
         // HTTP/1 carries the host in its header line, HTTP/2 in the URI's authority.
         let uri = if self.http2 { format!("http://{}{}", self.host, self.path) } else { self.path };
+        if uri.contains('#') {
+            bail!("this client would leave the fragment out");
+        }
         let mut request = http::Request::builder().method(self.method.as_str()).uri(uri).version(version);
         if !self.http2 {
             request = request.header("host", self.host);
@@ -102,8 +106,15 @@ enum Sender {
 impl Connection {
     /// Connects, for HTTP/2 with prior knowledge.
     pub async fn open(address: SocketAddr, http2: bool) -> Result<Self> {
-        let stream = TcpStream::connect(address).await.with_context(|| format!("cannot connect to {address}"))?;
-        stream.set_nodelay(true)?;
+        Self::over(connect(address).await?, http2).await
+    }
+
+    /// Connects with TLS, for HTTP/1.1, and asks for this host (SNI).
+    pub async fn open_tls(address: SocketAddr, host: &str, tls: &Tls) -> Result<Self> {
+        Self::over(tls.connect(connect(address).await?, host).await?, false).await
+    }
+
+    async fn over(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, http2: bool) -> Result<Self> {
         let io = TokioIo::new(stream);
         // What the connection's own task has to say, the request on it says as well.
         Ok(Self(if http2 {
@@ -139,6 +150,12 @@ impl Connection {
         .map_err(|_| anyhow!("{shown}: no answer within {PATIENCE:?}"))?
         .with_context(|| shown)
     }
+}
+
+async fn connect(address: SocketAddr) -> Result<TcpStream> {
+    let stream = TcpStream::connect(address).await.with_context(|| format!("cannot connect to {address}"))?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
 }
 
 /// What came back.

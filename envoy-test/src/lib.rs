@@ -59,6 +59,7 @@ mod paths;
 mod process;
 mod reply;
 mod runner;
+mod tls;
 mod upstream;
 mod wire;
 
@@ -74,4 +75,5 @@ pub use odds::bounds;
 pub use paths::{envoy_binary, module, test_module, workspace};
 pub use reply::Reply;
 pub use runner::{Test, run};
+pub use tls::Tls;
 pub use upstream::{Upstream, UpstreamConfig};

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::merge::merge;
 use crate::routes;
+use crate::tls::Tls;
 
 /// A filter's configuration, as Envoy hands it over.
 #[derive(Debug, Clone)]
@@ -61,6 +62,7 @@ pub struct ListenerConfig {
     filters_after: Vec<Value>,
     manager: Value,
     listener: Value,
+    transport_socket: Value,
 }
 
 impl Default for ListenerConfig {
@@ -84,6 +86,7 @@ impl Default for ListenerConfig {
             filters_after: Vec::new(),
             manager: json!({}),
             listener: json!({}),
+            transport_socket: Value::Null,
         }
     }
 }
@@ -156,6 +159,12 @@ impl ListenerConfig {
         self
     }
 
+    /// Speaks TLS with its clients.
+    pub fn tls(mut self, tls: &Tls) -> Self {
+        self.transport_socket = tls.transport_socket();
+        self
+    }
+
     /// The listener as Envoy reads it. Its filter is called like the listener and its configuration comes from `policies`.
     pub(crate) fn resource(&self, name: &str, policies: Value, access_log: &Path) -> Value {
         let own = self.module.is_some().then(|| {
@@ -197,6 +206,7 @@ impl ListenerConfig {
             "address": {"socket_address": {"address": "127.0.0.1", "port_value": 0}},
             "filter_chains": [{
                 "filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}],
+                "transport_socket": self.transport_socket,
             }],
         });
         merge(&mut listener, self.listener.clone());

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use anyhow::{Context as _, Result};
 use bytes::Bytes;
@@ -141,6 +141,7 @@ struct Service {
     name: String,
     script: Script,
     requests: watch::Sender<usize>,
+    last: Mutex<Option<Echo>>,
     connections: AtomicUsize,
     released: Semaphore,
 }
@@ -152,6 +153,7 @@ impl Upstream {
             name,
             script: Script::default(),
             requests: watch::Sender::new(0),
+            last: Mutex::default(),
             connections: AtomicUsize::new(0),
             released: Semaphore::new(0),
         });
@@ -184,6 +186,11 @@ impl Upstream {
     /// How many requests have arrived.
     pub fn requests(&self) -> usize {
         *self.service.requests.borrow()
+    }
+
+    /// The last request that has arrived, for tests whose client gets no echo of it.
+    pub fn last_request(&self) -> Option<Echo> {
+        self.service.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// How many connections Envoy has opened.
@@ -259,6 +266,17 @@ async fn answer(
     let reply = service.script.next();
     service.requests.send_modify(|requests| *requests += 1);
     let body_length = body.collect().await?.to_bytes().len();
+    let host = parts.headers.get("host").map(|host| latin1(host.as_bytes()));
+    let echo = Echo {
+        service: service.name.clone(),
+        endpoint,
+        method: parts.method.to_string(),
+        path: parts.uri.path_and_query().map_or_else(String::new, |path| latin1(path.as_str().as_bytes())),
+        authority: parts.uri.authority().map(ToString::to_string).or(host).unwrap_or_default(),
+        headers: parts.headers.iter().map(|(name, value)| (name.to_string(), latin1(value.as_bytes()))).collect(),
+        body_length,
+    };
+    *service.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(echo.clone());
     if reply.held {
         service.released.acquire().await?.forget();
     }
@@ -270,16 +288,6 @@ async fn answer(
             garbage.set(bytes);
             200
         }
-    };
-    let host = parts.headers.get("host").map(|host| latin1(host.as_bytes()));
-    let echo = Echo {
-        service: service.name.clone(),
-        endpoint,
-        method: parts.method.to_string(),
-        path: parts.uri.path_and_query().map_or_else(String::new, |path| latin1(path.as_str().as_bytes())),
-        authority: parts.uri.authority().map(ToString::to_string).or(host).unwrap_or_default(),
-        headers: parts.headers.iter().map(|(name, value)| (name.to_string(), latin1(value.as_bytes()))).collect(),
-        body_length,
     };
     let mut body: Bytes = match reply.body {
         Some(body) => body,

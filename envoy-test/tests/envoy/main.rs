@@ -3,26 +3,44 @@
 //! A test is an `async fn name(envoy: &Envoy) -> anyhow::Result<()>` and its name in its module's `tests()`; a module is
 //! a line in `main`.
 
+mod claims;
 mod configuration;
+mod cors;
+mod formats;
 mod grpc_example;
 mod harness;
 mod header_operations;
+mod mirrors;
+mod native;
 mod policies;
+mod redirects;
+mod resilience;
+mod rewrites;
 mod routing;
 mod steering;
+mod sticky;
 mod waits;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let tests = [
+        claims::tests(),
         configuration::tests(),
+        cors::tests(),
+        formats::tests(),
         grpc_example::tests(),
         harness::tests(),
         header_operations::tests(),
+        mirrors::tests(),
+        native::tests(),
         policies::tests(),
+        redirects::tests(),
+        resilience::tests(),
+        rewrites::tests(),
         routing::tests(),
         steering::tests(),
+        sticky::tests(),
         waits::tests(),
     ];
     envoy_test::run(tests.concat())

@@ -2,7 +2,7 @@
 //! of a header's name. Envoy's jwt_authn filter, which has checked the token before us, leaves the claims in metadata.
 
 use pointsman_host::Host;
-use pointsman_http::StringMatch;
+use pointsman_http::{HeaderMap, StringMatch};
 
 const PREFIX: &str = "@request.auth.claims";
 
@@ -32,10 +32,7 @@ impl ClaimCondition {
     /// Whether one of its values matches; or, turned around, none.
     pub fn holds(&self, host: &dyn Host) -> bool {
         let path: Vec<&str> = METADATA.into_iter().chain(self.path.iter().map(String::as_str)).collect();
-        let matched = host.property(&path).is_some_and(|value| match list(&value) {
-            Some(values) => values.iter().any(|value| self.matcher.matches(value)),
-            None => self.matcher.matches(&value),
-        });
+        let matched = texts(&path, host).iter().any(|text| self.matcher.matches(text));
         matched != self.without
     }
 }
@@ -54,9 +51,48 @@ pub(crate) fn path(name: &str) -> Option<Vec<String>> {
     sound.then(|| path.into_iter().map(str::to_owned).collect())
 }
 
-/// The values of a list, as the proxy serializes one.
-fn list(_value: &[u8]) -> Option<Vec<&[u8]>> {
-    None
+/// The texts of a claim: itself, or those in its list. Nothing else can match, as in Envoy.
+///
+/// The proxy hands over a text as it is, a number as the 8 bytes of a double, a truth value as 1 byte, an object in the
+/// form of a header map, and a list as an object whose members' names are the elements and whose values are empty. A
+/// path goes into a list, too, by an element's place.
+fn texts(path: &[&str], host: &dyn Host) -> Vec<Vec<u8>> {
+    let is_place = |name: &&str| name.trim().parse::<i32>().is_ok();
+    let goes_into_list = |(place, _): (usize, &&str)| {
+        let around = path.get(..place).unwrap_or_default();
+        host.property(around).is_some_and(|value| elements(&value, around, host).is_some())
+    };
+    if path.iter().enumerate().filter(|(_, name)| is_place(name)).any(goes_into_list) {
+        return Vec::new();
+    }
+    let Some(value) = host.property(path) else { return Vec::new() };
+    let mut texts = elements(&value, path, host).unwrap_or_else(|| vec![value]);
+    texts.retain(|text| is_text(text));
+    texts
+}
+
+/// The elements, if the value is that of a list: then the first one is there by its place, too.
+fn elements(value: &[u8], path: &[&str], host: &dyn Host) -> Option<Vec<Vec<u8>>> {
+    let members = members(value)?;
+    let elements: Vec<Vec<u8>> = members.iter().map(|(element, _)| element.to_vec()).collect();
+    let first = || host.property(&[path, &["0"]].concat());
+    let is_list = members.iter().all(|(_, value)| value.is_empty())
+        && (elements.is_empty() || elements.first() == first().as_ref());
+    is_list.then_some(elements)
+}
+
+fn members(value: &[u8]) -> Option<HeaderMap> {
+    HeaderMap::parse(value.to_vec()).ok().filter(|_| !value.is_empty())
+}
+
+/// Whether it is neither a truth value nor a number nor an object. A text of 8 bytes has no control characters, which
+/// the bytes of no number in use are without, or are not even UTF-8.
+fn is_text(value: &[u8]) -> bool {
+    match value.len() {
+        1 => !matches!(value, [0 | 1]),
+        8 => std::str::from_utf8(value).is_ok_and(|text| !text.chars().any(char::is_control)),
+        _ => members(value).is_none(),
+    }
 }
 
 #[cfg(test)]

@@ -177,6 +177,8 @@ impl Scope for RequestScope<'_> {
 /// For an operation on the response. The request is seen as it was sent, rewrites and all.
 pub(crate) struct ResponseScope<'a> {
     pub request: &'a Request,
+    /// Whether the request has been sent, or has at least been made ready.
+    pub is_sent: bool,
     /// As they came.
     pub headers: &'a HeaderMap,
     /// What has been made of them.
@@ -186,7 +188,10 @@ pub(crate) struct ResponseScope<'a> {
 
 impl Scope for ResponseScope<'_> {
     fn request<'a>(&'a self, name: &'a [u8]) -> Option<&'a [u8]> {
-        self.request.edits.first(name, self.request.headers())
+        match self.is_sent {
+            true => self.request.edits.first(name, self.request.headers()),
+            false => self.request.headers().first(name),
+        }
     }
 
     fn response<'a>(&'a self, name: &'a [u8]) -> Option<&'a [u8]> {

@@ -42,6 +42,7 @@ use conditions::{Failure, View};
 use config::{Debug, Destinations, TrustRouterHeaders};
 use format::ResponseScope;
 use gateways::Gateway;
+use local::{Content, Origin};
 use operations::Operations;
 use router_headers::RouterHeaders;
 use rules::Rule;
@@ -156,13 +157,19 @@ impl Filter for Routing {
 
     fn on_response(&self, stream: &mut Stream, request: &Request, response: &mut Response, host: &mut dyn Host) {
         if let Some(operations) = stream.decided.as_ref().and_then(Decided::operations) {
+            let changes_content = operations.change_content();
+            let is_ours = stream.decided.as_ref().is_some_and(|decided| decided.target.is_none());
+            let origin = match is_ours {
+                true => Origin::Proxy,
+                false if operations.have_commands() || changes_content => Origin::ask(host),
+                false => Origin::Upstream,
+            };
             let mut headers = HeaderMap::default();
             let mut content = None;
-            if operations.read_response() || operations.change_content() {
+            if operations.read_response() || changes_content {
                 headers = host.response_headers().unwrap_or_default();
-                let is_ours = stream.decided.as_ref().is_some_and(|decided| decided.target.is_none());
-                if is_ours || local::is_of_proxy(host) {
-                    content = Some(local::Content::of(&headers));
+                if origin != Origin::Upstream {
+                    content = Some(Content::of(&headers));
                     headers.hide(local::is_written_later);
                 }
             }
@@ -170,8 +177,9 @@ impl Filter for Routing {
                 headers = own;
             }
             let headers = &headers;
+            let is_sent = origin != Origin::NoUpstream;
             operations.apply(&mut response.edits, |format, edits| {
-                format.evaluate(&ResponseScope { request, headers, edits, host: &*host }).into()
+                format.evaluate(&ResponseScope { request, is_sent, headers, edits, host: &*host }).into()
             });
             if let Some(content) = content {
                 content.keep(&mut response.edits);

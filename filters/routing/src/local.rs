@@ -15,9 +15,24 @@ pub(crate) fn is_written_later(name: &[u8]) -> bool {
     CONTENT.contains(&name) || name == b"grpc-status" || name == b"grpc-message"
 }
 
-/// Whether the response is none of an upstream's. Asked while its headers are handled.
-pub(crate) fn is_of_proxy(host: &dyn Host) -> bool {
-    host.property(&["response", "code_details"]).is_some_and(|details| details != b"via_upstream")
+/// Where a response comes from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Origin {
+    Upstream,
+    Proxy,
+    /// The router knew none to send the request to, and has not made the operations on the request.
+    NoUpstream,
+}
+
+impl Origin {
+    /// To be asked while the response's headers are handled.
+    pub fn ask(host: &dyn Host) -> Self {
+        match host.property(&["response", "code_details"]).as_deref() {
+            None | Some(b"via_upstream") => Self::Upstream,
+            Some(b"cluster_not_found" | b"no_healthy_upstream" | b"maintenance_mode") => Self::NoUpstream,
+            Some(_) => Self::Proxy,
+        }
+    }
 }
 
 /// Whose the answer's content type is.

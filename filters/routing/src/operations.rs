@@ -75,14 +75,19 @@ impl Operations {
         matches!(self, Self::Fixed(edits) if edits.is_empty())
     }
 
+    /// Whether some value has to be computed.
+    pub fn have_commands(&self) -> bool {
+        matches!(self, Self::Formatted(_))
+    }
+
     /// Whether they change what Envoy writes into its own answers: see [`local`](crate::local).
     pub fn change_content(&self) -> bool {
         let is_content = |name: &Rc<[u8]>| local::CONTENT.contains(&&**name);
         match self {
             Self::Fixed(edits) => edits.names().any(is_content),
-            Self::Formatted(levels) => levels.iter().any(|level| {
-                level.remove.iter().chain(level.put.iter().map(|put| &put.name)).any(is_content)
-            }),
+            Self::Formatted(levels) => levels
+                .iter()
+                .any(|level| level.remove.iter().chain(level.put.iter().map(|put| &put.name)).any(is_content)),
         }
     }
 

@@ -6,7 +6,7 @@ use pointsman_http::HeaderMap;
 use crate::config::TrustRouterHeaders;
 
 /// What Envoy's router reads of a request (its documentation's "HTTP headers (consumed)"), without the prefix.
-const STEERING: [&[u8]; 10] = [
+const STEERING: [&[u8]; 11] = [
     b"hedge-on-per-try-timeout",
     b"max-retries",
     b"retriable-header-names",
@@ -17,6 +17,7 @@ const STEERING: [&[u8]; 10] = [
     b"upstream-rq-per-try-timeout-ms",
     b"upstream-rq-timeout-alt-response",
     b"upstream-rq-timeout-ms",
+    b"upstream-stream-duration-ms",
 ];
 
 /// Why an operation of a rule cannot change that header (in any letter case) of a request. In Istio such operations are

@@ -87,8 +87,7 @@ impl Target {
             edits.set(ORIGINAL_HOST.into(), original);
             edits.set(AUTHORITY.into(), authority.clone());
         }
-        if let Some(path) = &self.path {
-            let new = path.apply(headers.path(), matched);
+        if let Some(new) = self.path.as_ref().and_then(|path| path.apply(headers.path(), matched)) {
             edits.set(ORIGINAL_PATH.into(), headers.path().into());
             edits.set(PATH.into(), new.into());
         }

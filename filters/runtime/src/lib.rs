@@ -1,7 +1,7 @@
 //! The seam with Envoy: life cycle, configuration, and the one pass over each request. The only crate that knows of
 //! Proxy-Wasm. A module is this and a list of filters:
 //!
-//! ```ignore
+//! ```text
 //! pointsman_runtime::module!(Routing);
 //! ```
 // As clippy.toml does for tests; these two have no switch there.

@@ -93,8 +93,7 @@ impl<'a> Cursor<'a> {
 
     /// How many errors were reported so far: to see whether a part was read without any.
     pub fn errors(self) -> usize {
-        let report = self.report.borrow();
-        report.errors().len().saturating_add(report.dropped())
+        self.report.borrow().error_count()
     }
 
     /// Another value at the same place.

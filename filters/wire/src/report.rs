@@ -29,7 +29,8 @@ impl fmt::Display for Problem {
 pub struct Report {
     errors: Vec<Problem>,
     warnings: Vec<Problem>,
-    dropped: usize,
+    dropped_errors: usize,
+    dropped_warnings: usize,
 }
 
 impl Report {
@@ -45,15 +46,20 @@ impl Report {
 
     /// How many further findings there were, beyond those that are kept.
     pub fn dropped(&self) -> usize {
-        self.dropped
+        self.dropped_errors.saturating_add(self.dropped_warnings)
+    }
+
+    /// How many errors there were in all.
+    pub(crate) fn error_count(&self) -> usize {
+        self.errors.len().saturating_add(self.dropped_errors)
     }
 
     pub(crate) fn error(&mut self, path: String, message: String) {
-        Self::push(&mut self.errors, &mut self.dropped, Problem { path, message });
+        Self::push(&mut self.errors, &mut self.dropped_errors, Problem { path, message });
     }
 
     pub(crate) fn warning(&mut self, path: String, message: String) {
-        Self::push(&mut self.warnings, &mut self.dropped, Problem { path, message });
+        Self::push(&mut self.warnings, &mut self.dropped_warnings, Problem { path, message });
     }
 
     fn push(list: &mut Vec<Problem>, dropped: &mut usize, problem: Problem) {

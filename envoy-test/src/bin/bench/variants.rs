@@ -51,6 +51,10 @@ pub const NOTHING: &str = "no filter";
 /// The row whose cost is the unit.
 pub const UNIT: &str = "no-op, SDK";
 
+/// The rows that ours are compared with: the same callbacks and host calls.
+const READ: &str = "bare, responses too: read";
+const READ_AND_WRITE: &str = "bare, responses too: read, 1 write";
+
 /// All of them, in the order of the table.
 pub fn all() -> Vec<Variant> {
     let plain = || {
@@ -72,12 +76,13 @@ pub fn all() -> Vec<Variant> {
         row("bare: read", bare("bare", "reads=1")),
         row("bare: read, 1 write", bare("bare", "reads=1 writes=1")).chooses(),
         row("bare, responses too", bare("bare-responses", "")),
-        row("bare, responses too: read", bare("bare-responses", "reads=1")),
-        row("bare, responses too: read, 1 write", bare("bare-responses", "reads=1 writes=1")).chooses(),
+        row(READ, bare("bare-responses", "reads=1")),
+        row(READ_AND_WRITE, bare("bare-responses", "reads=1 writes=1")).chooses(),
         row("no filter, the client names the cluster", Ok(plain())).named(),
         row("Envoy's own routes: last of 20", Ok(plain().routes(own_routes()))).chooses(),
-        row("routing: no policy for the host", ours(policy("other.example.com"))).above("bare, responses too: read"),
-        row("routing: last of 20 rules", ours(policy(HOST))).above("bare, responses too: read, 1 write").chooses(),
+        row("routing: no policy for the host", ours(policy("other.example.com", 0))).above(READ),
+        row("routing: one rule, 1 write", ours(policy(HOST, RULES - 1))).above(READ_AND_WRITE).chooses(),
+        row("routing: last of 20 rules, 1 write", ours(policy(HOST, 0))).above(READ_AND_WRITE).chooses(),
     ]
 }
 
@@ -170,14 +175,15 @@ fn destination(rule: usize) -> &'static str {
     if rule + 1 == RULES { CHOSEN } else { USER }
 }
 
-fn policy(host: &str) -> Value {
+/// The rules from that one on.
+fn policy(host: &str, first: usize) -> Value {
     let rule = |rule| {
         json!({
             "match": [{"headers": {"end-user": {"exact": end_user(rule)}}}],
             "route": [{"destination": {"host": destination(rule)}}],
         })
     };
-    json!({"virtualServices": [{"hosts": [host], "http": (0..RULES).map(rule).collect::<Vec<_>>()}]})
+    json!({"virtualServices": [{"hosts": [host], "http": (first..RULES).map(rule).collect::<Vec<_>>()}]})
 }
 
 /// The same rules as routes of Envoy, each with what ours has besides.

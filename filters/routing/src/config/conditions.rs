@@ -89,6 +89,9 @@ fn check_match(this: &HttpMatchRequest, at: Cursor<'_>) -> Option<()> {
 fn check_header(name: &str, condition: &StringCondition, at: Cursor<'_>) -> Option<()> {
     if name.starts_with('@') {
         return match claims::path(name) {
+            Some(_) if matches!(condition, StringCondition::Anything) => {
+                at.error("needs one of exact, prefix and regex: Envoy has no condition that a claim is just there")
+            }
             Some(_) => check_prefix(condition, at),
             None => {
                 at.error("is neither a header's name nor a claim's: `@request.auth.claims.NAME` or `…[NAME][NAME]`")

@@ -28,7 +28,9 @@ fn check_destinations(this: &Destinations, at: Cursor<'_>) -> Option<()> {
         at.field("defaultPort", |at| check_port(at, port));
     }
     if this.header.as_ref().is_some_and(|header| *header.0 == *b"host") {
-        at.field("header", |at| at.error::<()>("a cluster's name in the Host would go to the service: use another header"));
+        at.field("header", |at| {
+            at.error::<()>("a cluster's name in the Host would go to the service: use another header")
+        });
     }
     if this.by.is_some() {
         for field in ["header", "clusterName", "clusters"] {

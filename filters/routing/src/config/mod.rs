@@ -41,10 +41,8 @@ message! {
     }
     inert {
         "exportTo": "a filter runs the policy that it is given, of whichever namespace",
-    }
-    refused {
-        "tcp": "this filter routes HTTP; Envoy's own tcp_proxy routes TCP",
-        "tls": "this filter routes HTTP; TLS passthrough belongs to Envoy's own filter chains",
+        "tcp": "this filter sees HTTP alone; TCP is for Envoy's own tcp_proxy",
+        "tls": "this filter sees HTTP alone; TLS passthrough is for Envoy's own filter chains",
     }
     check check_virtual_service;
 }

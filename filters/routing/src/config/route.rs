@@ -130,8 +130,7 @@ fn check_mirrors(this: &HttpRoute, at: Cursor<'_>) {
 fn check_host_rewrites(this: &HttpRoute, at: Cursor<'_>) {
     let request = this.headers.as_ref().and_then(|headers| headers.request.as_ref());
     let operations = request.into_iter().flat_map(|request| request.set.iter().chain(&request.add));
-    let rewrites = operations.filter(|(name, value)| is_host(name) && !value.written.is_empty());
-    let mut names: Vec<&str> = rewrites.map(|(name, _)| name.as_str()).collect();
+    let mut names: Vec<&str> = operations.map(|(name, _)| name.as_str()).filter(|name| is_host(name)).collect();
     if this.rewrite.as_ref().is_some_and(|rewrite| !rewrite.authority.is_empty()) {
         names.push("rewrite.authority");
     }

@@ -145,6 +145,20 @@ fn unmatched_preflights() {
     assert_eq!(actual(&policy("IGNORE"), &other), None);
 }
 
+/// To `*`, and to nothing else, the client is told what it asked for.
+#[test]
+fn wildcards() {
+    let headers = ("access-control-request-headers", "x-a, x-b");
+    for (allow, lines, expected) in [
+        ("*", &[("origin", "o"), ASKS, headers][..], "allow-methods=PUT allow-headers=x-a, x-b"),
+        ("*", &[("origin", "o"), ASKS], "allow-methods=PUT allow-headers="),
+        ("GET", &[("origin", "o"), ASKS, headers], "allow-methods=GET allow-headers=GET"),
+    ] {
+        let cors = cors(&json!({"allowOrigins": [{"exact": "o"}], "allowMethods": [allow], "allowHeaders": [allow]}));
+        assert_eq!(preflight(&cors, lines), Some(format!("allow-origin=o {expected}")));
+    }
+}
+
 #[test]
 fn other_requests() {
     for (lines, expected) in [

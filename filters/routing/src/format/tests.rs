@@ -86,7 +86,7 @@ fn in_a_response() {
     let mut edits = Edits::default();
     edits.remove(b"x-gone".as_slice().into());
     let host = host(&[("upstream.address", "127.0.0.1:35383")]);
-    let scope = ResponseScope { request: &sent, headers: &headers, edits: &edits, host: &host };
+    let scope = ResponseScope { request: &sent, is_sent: true, headers: &headers, edits: &edits, host: &host };
     for (text, expected) in [
         ("%RESP(:status)%", "200"),
         ("%RESP(x-gone)%|%RESP(x-set)%|%RESP(multi)%", "|old|1"),

@@ -1,9 +1,11 @@
 //! The semantics of Istio's VirtualService, as tables: a policy, and what becomes of requests under it.
 
+mod claims;
 mod destinations;
 mod gateways;
 mod headers;
 mod hosts;
+mod local_replies;
 mod messages;
 mod mutations;
 mod properties;

@@ -263,6 +263,7 @@ fn warnings() {
         {"match": [{"statPrefix": "x", "headers": {"uri": {"exact": "/"}}}], "route": to("a")},
     ]));
     policy["virtualServices"][0]["exportTo"] = json!(["."]);
+    policy["virtualServices"][0]["tcp"] = json!([{}]);
     policy["virtualServices"].as_array_mut().unwrap().push(json!({
         "apiVersion": "networking.istio.io/v1beta1", "kind": "VirtualService", "status": {"x": 1},
         "metadata": {"name": "a", "uid": "1", "labels": {"a": "b"}, "managedFields": [1]},
@@ -276,6 +277,7 @@ fn warnings() {
         warnings,
         [
             "virtualServices[0].exportTo: has no effect: a filter runs the policy that it is given, of whichever namespace",
+            "virtualServices[0].tcp: has no effect: this filter sees HTTP alone; TCP is for Envoy's own tcp_proxy",
             "virtualServices[0].http[0].match[0].statPrefix: has no effect: a filter has no Envoy route whose statistics \
              it could name",
             "virtualServices[0].http[0].match[0].headers.uri: this matches a header named uri; the field `uri` stands \

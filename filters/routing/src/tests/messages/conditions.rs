@@ -91,6 +91,30 @@ fn actions_that_make_no_sense() {
         ),
         (operations(json!({"remove": ["Host"]})), ".headers.request.remove[0]: the host cannot be removed"),
         (
+            operations(json!({"set": {"X-Envoy-Max-Retries": "1"}})),
+            ".headers.request.set.X-Envoy-Max-Retries: Envoy's router goes by it: set the rule's `timeout` and `retries` \
+             instead",
+        ),
+        (
+            operations(json!({"add": {"grpc-timeout": "1S"}})),
+            ".headers.request.add.grpc-timeout: Envoy's router goes by it: set the rule's `timeout` instead",
+        ),
+        (
+            operations(json!({"remove": ["x", "x-envoy-attempt-count"]})),
+            ".headers.request.remove[1]: Envoy's router writes it later",
+        ),
+        (
+            operations(json!({"remove": ["X-Forwarded-Proto"]})),
+            ".headers.request.remove[0]: Envoy finds no route for a request without it: it can be set, not removed",
+        ),
+        (json!({"redirect": {"scheme": "HTTPS"}}), ".redirect.scheme: `HTTPS` is neither `http` nor `https`"),
+        (json!({"route": to("a"), "retries": {"attempts": -1}}), ".retries.attempts: is negative; 0 turns retries off"),
+        (
+            json!({"route": to("a"), "retries": {"retryRemoteLocalities": false}}),
+            ".retries.attempts: is 0, which turns retries off: then perTryTimeout, retryOn and retryRemoteLocalities must \
+             be left out",
+        ),
+        (
             operations(json!({"remove": [":method"]})),
             ".headers.request.remove[0]: only `:authority` may be changed, and only in a request",
         ),

@@ -81,3 +81,18 @@ fn what_authority_cannot_tell() {
         ],
     );
 }
+
+/// What is no longer reported is no error.
+#[test]
+fn more_warnings_than_are_kept() {
+    let service = |number: usize| {
+        json!({
+            "apiVersion": "networking.istio.io/v1", "kind": "VirtualService", "metadata": {"name": number.to_string()},
+            "spec": {"hosts": [format!("h{number}")], "http": [{"route": to("a")}]},
+        })
+    };
+    let services: Vec<Value> = (0..150).map(service).collect();
+    let (routing, errors, warnings) = configure(&json!({"virtualServices": services}), &Node::default());
+    assert!(routing.is_some());
+    assert_eq!((errors.len(), warnings.len()), (0, 100));
+}
