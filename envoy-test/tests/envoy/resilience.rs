@@ -46,7 +46,7 @@ fn call(listener: &Listener) -> Request {
 async fn a_time_out_ends_a_request(envoy: &Envoy) -> Result<()> {
     let slow = envoy.upstream("slow").await?;
     slow.script([Reply::status(200).held()]);
-    let listener = listener(envoy, &slow, json!({"timeout": "40ms"})).await?;
+    let listener = listener(envoy, &slow, json!({"timeout": "200ms"})).await?;
     for answer in both(listener.get("/")).await? {
         assert_eq!((answer.status, answer.text().as_str()), (504, "upstream request timeout"));
         assert_eq!(answer.header_lines("x-rule"), ["1"]);
@@ -69,8 +69,10 @@ async fn without_one_a_request_takes_its_time(envoy: &Envoy) -> Result<()> {
     for (fields, expected) in [
         (json!({}), None),
         (json!({"timeout": "1m"}), Some("60000")),
-        (json!({"timeout": "0.25s", "retries": {"attempts": 1, "perTryTimeout": "100ms"}}), Some("100")),
-        (json!({"retries": {"attempts": 1, "perTryTimeout": "1s"}}), Some("1000")),
+        (json!({"timeout": "1h0.0015s"}), Some("3600001")),
+        (json!({"timeout": "1m", "retries": {"attempts": 0}}), Some("60000")),
+        (json!({"timeout": "1m", "retries": {"attempts": 1, "perTryTimeout": "10.25s"}}), Some("10250")),
+        (json!({"retries": {"attempts": 1, "perTryTimeout": "10s"}}), Some("10000")),
     ] {
         let listener = listener(envoy, &upstream, fields.clone()).await?;
         for answer in both(listener.get("/")).await? {
@@ -83,12 +85,12 @@ async fn without_one_a_request_takes_its_time(envoy: &Envoy) -> Result<()> {
 async fn grpc_time_outs_are_capped(envoy: &Envoy) -> Result<()> {
     let upstream = grpc(envoy).await?;
     for (timeout, own, sent) in [
-        (json!("1s"), Some("5S"), Some("1000m")),
-        (json!("1s"), Some("300m"), Some("300m")),
-        (json!("1s"), Some("1500u"), Some("2m")),
-        (json!("1s"), Some("0m"), Some("1000m")),
-        (json!("1s"), Some("soon"), Some("1000m")),
-        (json!("1s"), None, Some("1000m")),
+        (json!("30s"), Some("50S"), Some("30000m")),
+        (json!("30s"), Some("20S"), Some("20000m")),
+        (json!("30s"), Some("20001500u"), Some("20002m")),
+        (json!("30s"), Some("0m"), Some("30000m")),
+        (json!("30s"), Some("soon"), Some("30000m")),
+        (json!("30s"), None, Some("30000m")),
         (Value::Null, Some("5H"), Some("18000000m")),
         (Value::Null, None, None),
     ] {
@@ -194,7 +196,7 @@ async fn grpc_answers_are_tried_again(envoy: &Envoy) -> Result<()> {
 
 async fn each_try_has_its_time(envoy: &Envoy) -> Result<()> {
     let slow = envoy.upstream("slow").await?;
-    let retries = |on: &str| json!({"retries": {"attempts": 2, "perTryTimeout": "40ms", "retryOn": on}});
+    let retries = |on: &str| json!({"retries": {"attempts": 2, "perTryTimeout": "150ms", "retryOn": on}});
     for (on, attempts) in [("5xx", 3), ("gateway-error", 3), ("reset", 3), ("504", 1), ("connect-failure", 1)] {
         slow.script([Reply::status(200).held()]);
         let listener = listener(envoy, &slow, retries(on)).await?;

@@ -1,13 +1,13 @@
 //! `redirect` and `directResponse`.
 
 use anyhow::Result;
-use envoy_test::{Envoy, Test, tests};
+use envoy_test::{Connection, Envoy, ListenerConfig, Test, Tls, tests};
 use serde_json::{Value, json};
 
 use super::{Case, Pair};
 
 pub fn tests() -> Vec<Test> {
-    tests![locations, prefixes, codes, direct_responses]
+    tests![locations, over_tls, prefixes, codes, direct_responses, details]
 }
 
 fn redirect(ours: Value, theirs: Value) -> Case {
@@ -54,6 +54,35 @@ async fn locations(envoy: &Envoy) -> Result<()> {
     }
     requests.extend(["/", "/?", "//a", "/%41?%41"].map(|path| pair.get(path)));
     pair.same(&requests).await
+}
+
+/// The scheme is the connection's, and what istiod leaves out is the port of that scheme.
+async fn over_tls(envoy: &Envoy) -> Result<()> {
+    let rows = [
+        (json!({"uri": "/n"}), json!({"path_redirect": "/n"}), "h:443", "https://h:443/n"),
+        (json!({"port": 443}), json!({}), "h:8443", "https://h:8443/a"),
+        (json!({"port": 80}), json!({"port_redirect": 80}), "h:8443", "https://h:80/a"),
+        (json!({"scheme": "https"}), json!({"scheme_redirect": "https"}), "h:443", "https://h:443/a"),
+        (json!({"scheme": "http"}), json!({"scheme_redirect": "http"}), "h:443", "http://h/a"),
+        (json!({"scheme": "http"}), json!({"scheme_redirect": "http"}), "h:80", "http://h:80/a"),
+        (
+            json!({"scheme": "http", "port": 443}),
+            json!({"scheme_redirect": "http", "port_redirect": 443}),
+            "h",
+            "http://h:443/a",
+        ),
+    ];
+    let cases = rows.iter().map(|(ours, theirs, ..)| redirect(ours.clone(), theirs.clone())).collect();
+    let tls = Tls::new(["h"])?;
+    let pair = Pair::on(envoy, ListenerConfig::new().tls(&tls), cases).await?;
+    for listener in [&pair.ours, &pair.theirs] {
+        for (number, (ours, _, host, expected)) in rows.iter().enumerate() {
+            let request = listener.get("/a").host(host).header("case", number.to_string());
+            let answer = Connection::open_tls(listener.address(), "h", &tls).await?.send(request).await?;
+            assert_eq!(answer.header_lines("location"), [*expected], "{ours} of {listener:?}");
+        }
+    }
+    Ok(())
 }
 
 async fn prefixes(envoy: &Envoy) -> Result<()> {
@@ -132,4 +161,25 @@ async fn direct_responses(envoy: &Envoy) -> Result<()> {
     let post = pair.ours.post("/a").body("sent");
     let grpc = pair.ours.post("/a").header("content-type", "application/grpc");
     pair.same(&[pair.get("/a?q").host("h:80"), pair.ours.request("HEAD", "/"), post, grpc]).await
+}
+
+/// The access log says which rule answered.
+async fn details(envoy: &Envoy) -> Result<()> {
+    let direct = json!({"status": 503});
+    let cases = vec![
+        redirect(json!({"uri": "/n"}), json!({"path_redirect": "/n"})),
+        Case::new(json!({"directResponse": direct}), json!({"direct_response": direct})),
+    ];
+    let pair = Pair::new(envoy, cases).await?;
+    for (number, expected) in [
+        "pointsman_redirect{virtualServices[0]_http[0].match[0]}",
+        "pointsman_direct_response{virtualServices[0]_http[1].match[0]}",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        pair.get("/").header("case", number.to_string()).send().await?;
+        assert_eq!(pair.ours.access_log(number + 1).await?[number]["details"], expected);
+    }
+    Ok(())
 }

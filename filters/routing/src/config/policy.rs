@@ -58,6 +58,9 @@ fn check_retry(this: &HttpRetry, at: Cursor<'_>) -> Option<()> {
 pub(super) fn check_timeout(at: Cursor<'_>, timeout: &Duration) -> Option<()> {
     match timeout.as_millis() {
         0 => at.error("is less than 1ms; leave it out for no time-out"),
+        milliseconds if milliseconds.checked_mul(1_000_000) != Some(timeout.as_nanos()) => {
+            at.error("is not in whole milliseconds, which is all that Istio takes")
+        }
         _ => Some(()),
     }
 }
