@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use pointsman_http::{Edits, HeaderMap};
 
-use crate::config::{HttpRetry, RetryOn};
+use crate::config::{HttpRetry, RetryOn, Timeout};
 
 const TIMEOUT: &[u8] = b"x-envoy-upstream-rq-timeout-ms";
 const POLICY: &[u8] = b"x-pointsman-policy";
@@ -17,10 +17,10 @@ const POLICY: &[u8] = b"x-pointsman-policy";
 const DEFAULT_ATTEMPTS: i32 = 2;
 
 /// The headers for a rule's time-out and retries.
-pub(crate) fn edits(timeout: Option<Duration>, retries: Option<&HttpRetry>) -> Edits {
+pub(crate) fn edits(timeout: Option<Timeout>, retries: Option<&HttpRetry>) -> Edits {
     let mut edits = Edits::default();
     let mut set = |name: &[u8], value: String| edits.set(name.into(), value.into_bytes().into());
-    if let Some(timeout) = timeout {
+    if let Some(Timeout(timeout)) = timeout {
         set(TIMEOUT, timeout.as_millis().to_string());
     }
     let Some(retries) = retries else { return edits };
@@ -46,7 +46,7 @@ pub(crate) fn edits(timeout: Option<Duration>, retries: Option<&HttpRetry>) -> E
             set(name, words.join(","));
         }
     }
-    if let Some(timeout) = retries.per_try_timeout {
+    if let Some(Timeout(timeout)) = retries.per_try_timeout {
         set(b"x-envoy-upstream-rq-per-try-timeout-ms", timeout.as_millis().to_string());
     }
     edits

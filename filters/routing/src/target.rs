@@ -69,7 +69,7 @@ impl Target {
             response: Operations::of_response(response(route.headers.as_ref()), response(own.headers.as_ref()), alone),
             request: Operations::of_request(of_route, of_own, alone),
             told: edits,
-            timeout: route.timeout,
+            timeout: route.timeout.map(|timeout| timeout.0),
             authority,
             path,
             mirrors,

@@ -19,7 +19,7 @@ pub use cors::{CorsPolicy, UnmatchedPreflights};
 pub use destinations::{By, ClusterOverride, Destinations, Part, Template};
 pub use headers::{HeaderName, HeaderOperations, HeaderValue, HeaderValues, Headers};
 pub use host::HostName;
-pub use policy::{HttpMirror, HttpRetry, Percent, RetryOn};
+pub use policy::{HttpMirror, HttpRetry, Percent, RetryOn, Timeout};
 pub use rewrite::{HttpRewrite, RegexRewrite};
 pub use route::{Destination, HttpRoute, HttpRouteDestination, PortSelector, Weight};
 pub use sticky::{HttpCookie, Sticky, StickyFields};

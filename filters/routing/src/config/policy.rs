@@ -12,7 +12,7 @@ message! {
         /// How many further tries; 0: none.
         attempts: i32 = "attempts",
         /// How long one try may take, the first one included.
-        per_try_timeout: Option<Duration> = "perTryTimeout",
+        per_try_timeout: Option<Timeout> = "perTryTimeout",
         /// On what; none: Istio's default.
         retry_on: RetryOn = "retryOn",
         /// Whether a try may not go where one went before: always.
@@ -48,20 +48,23 @@ fn check_retry(this: &HttpRetry, at: Cursor<'_>) -> Option<()> {
             at.error::<()>("true is refused: no header can tell Envoy's router; set it in the Envoy route itself")
         });
     }
-    if let Some(timeout) = &this.per_try_timeout {
-        at.field("perTryTimeout", |at| check_timeout(at, timeout));
-    }
     (at.errors() == before).then_some(())
 }
 
-/// Istio takes none under a millisecond; nor could a header say it.
-pub(super) fn check_timeout(at: Cursor<'_>, timeout: &Duration) -> Option<()> {
-    match timeout.as_millis() {
-        0 => at.error("is less than 1ms; leave it out for no time-out"),
-        milliseconds if milliseconds.checked_mul(1_000_000) != Some(timeout.as_nanos()) => {
-            at.error("is not in whole milliseconds, which is all that Istio takes")
+/// A time-out: whole milliseconds, and at least one. Istio takes no other; nor could a header say it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeout(pub Duration);
+
+impl Decode for Timeout {
+    fn decode(at: Cursor<'_>) -> Option<Self> {
+        let timeout = Duration::decode(at)?;
+        match timeout.as_millis() {
+            0 => at.error("is less than 1ms; leave it out for no time-out"),
+            milliseconds if milliseconds.checked_mul(1_000_000) != Some(timeout.as_nanos()) => {
+                at.error("is not in whole milliseconds, which is all that Istio takes")
+            }
+            _ => Some(Self(timeout)),
         }
-        _ => Some(()),
     }
 }
 

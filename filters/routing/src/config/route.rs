@@ -1,7 +1,6 @@
 //! HTTPRoute: a rule's conditions, and what it does.
 
 use std::fmt;
-use std::time::Duration;
 
 use pointsman_wire::{Cursor, Decode, Value, message, whole};
 
@@ -10,7 +9,7 @@ use super::conditions::{HttpMatchRequest, StringCondition};
 use super::cors::CorsPolicy;
 use super::headers::{Headers, is_host};
 use super::host;
-use super::policy::{HttpMirror, HttpRetry, Percent, check_timeout};
+use super::policy::{HttpMirror, HttpRetry, Percent, Timeout};
 use super::rewrite::HttpRewrite;
 use super::sticky::Sticky;
 use crate::router_policy::MIRROR_HEADERS;
@@ -31,7 +30,7 @@ message! {
         /// What becomes of path and host.
         rewrite: Option<HttpRewrite> = "rewrite",
         /// How long the answer may take, retries included; none: as long as it takes.
-        timeout: Option<Duration> = "timeout",
+        timeout: Option<Timeout> = "timeout",
         /// Further tries; absent: Istio's default.
         retries: Option<HttpRetry> = "retries",
         /// Where a copy goes.
@@ -67,9 +66,6 @@ fn check_http_route(this: &HttpRoute, at: Cursor<'_>) -> Option<()> {
     check_destinations(this, at);
     check_answers(this, at);
     check_mirrors(this, at);
-    if let Some(timeout) = &this.timeout {
-        at.field("timeout", |at| check_timeout(at, timeout));
-    }
     check_host_rewrites(this, at);
     (at.errors() == before).then_some(())
 }

@@ -80,6 +80,11 @@ fn actions_that_make_no_sense() {
         ),
         (routes(&[json!(0), json!(null)]), ".route: the weights add up to 0: nothing would ever be chosen"),
         (routes(&[json!(-5)]), ".route[0].weight: -5 is not a weight, expected 0 or more"),
+        (json!({"route": to("a"), "timeout": "0.5ms"}), ".timeout: is less than 1ms; leave it out for no time-out"),
+        (
+            json!({"route": to("a"), "retries": {"attempts": 1, "perTryTimeout": "1.5ms"}}),
+            ".retries.perTryTimeout: is not in whole milliseconds, which is all that Istio takes",
+        ),
         (routes(&[json!("5")]), ".route[0].weight: \"5\" is a string, expected a whole number"),
         (
             routes(&[json!(4_294_967_295u32)]),
