@@ -26,15 +26,14 @@ pub(crate) struct Forward {
     targets: Vec<Share>,
     total: u64,
     sticky: Option<Sticky>,
+    /// The targets as a sticky choice knows them: weight and identity.
+    sticky_shares: Vec<(u64, u64)>,
     pub cors: Option<Cors>,
 }
 
 struct Share {
-    weight: u64,
     /// The sum of the weights up to and with this one.
     until: u64,
-    /// What a sticky choice knows it by.
-    identity: u64,
     target: Rc<Target>,
 }
 
@@ -77,7 +76,7 @@ impl Forward {
         let path = route.rewrite.as_ref().and_then(PathRewrite::new).map(Rc::new);
         let mirrors: Rc<[Mirror]> = mirrors.into();
         let alone = route.route.len() == 1;
-        let (mut targets, mut until) = (Vec::new(), 0u64);
+        let (mut targets, mut sticky_shares, mut until) = (Vec::new(), Vec::new(), 0u64);
         let mut known = HashMap::new();
         for (own, told) in route.route.iter().zip(told) {
             let weight = if alone { 1 } else { u64::from(own.weight.0) };
@@ -90,12 +89,14 @@ impl Forward {
             let times = known.entry(target.label.clone()).or_insert(0u32);
             let identity = sticky::identity(format!("{}{}", target.label, "#".repeat(*times as usize)).as_bytes());
             *times = times.saturating_add(1);
-            targets.push(Share { weight, until, identity, target });
+            sticky_shares.push((weight, identity));
+            targets.push(Share { until, target });
         }
         Self {
             targets,
             total: until,
             sticky: route.sticky.as_ref().filter(|_| !alone).map(Sticky::new),
+            sticky_shares,
             cors: route.cors_policy.as_ref().map(Cors::new),
         }
     }
@@ -111,8 +112,7 @@ impl Forward {
             let index = self.targets.partition_point(|share| share.until <= point);
             return self.targets.get(index).map(|share| (&share.target, None));
         };
-        let shares: Vec<(u64, u64)> = self.targets.iter().map(|share| (share.weight, share.identity)).collect();
-        let choice = sticky.choose(headers, host, &shares);
+        let choice = sticky.choose(headers, host, &self.sticky_shares);
         self.targets.get(choice.index).map(|share| (&share.target, choice.cookie))
     }
 }

@@ -1,6 +1,7 @@
 //! Whether a request fulfils a rule's conditions: HTTPMatchRequest, compiled.
 
 use std::fmt;
+use std::rc::Rc;
 
 use pointsman_host::Host;
 use pointsman_http::path::Target;
@@ -8,6 +9,7 @@ use pointsman_http::{HeaderMap, StringMatch};
 
 use crate::claims::ClaimCondition;
 use crate::config::{HttpMatchRequest, StringCondition};
+use crate::names;
 use crate::paths::Matched;
 
 /// What of a request the conditions look at.
@@ -33,7 +35,7 @@ pub(crate) struct Conditions {
 
 /// `headers`, `withoutHeaders`, and the fields that are pseudo-headers.
 struct HeaderCondition {
-    name: Box<[u8]>,
+    name: Rc<[u8]>,
     matcher: StringMatch,
     without: bool,
 }
@@ -79,7 +81,7 @@ impl Conditions {
         match ClaimCondition::new(name, &matcher, without) {
             Some(claim) => self.claims.push(claim),
             None => {
-                self.headers.push(HeaderCondition { name: header_name(name), matcher, without });
+                self.headers.push(HeaderCondition { name: names::in_map(name), matcher, without });
             }
         }
     }
@@ -119,14 +121,6 @@ impl Conditions {
         // Last, because a claim has to be asked for.
         let failed = self.claims.iter().find(|condition| !condition.holds(view.host))?;
         Some(Failure::header(failed.key(), failed.without))
-    }
-}
-
-/// As the header map has it, where the host is `:authority`.
-fn header_name(name: &str) -> Box<[u8]> {
-    match name.to_ascii_lowercase() {
-        host if host == "host" => b":authority".as_slice().into(),
-        name => name.into_bytes().into(),
     }
 }
 

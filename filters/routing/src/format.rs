@@ -9,7 +9,6 @@ use pointsman_host::{Host, Request};
 use pointsman_http::{Edits, HeaderMap};
 
 use crate::address;
-pub(crate) use parse::is_token;
 
 /// A header's value, parsed.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -18,6 +18,7 @@ mod gateways;
 mod hosts;
 mod local;
 mod location;
+mod names;
 mod operations;
 mod paths;
 #[cfg(test)]

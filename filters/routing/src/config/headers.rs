@@ -6,6 +6,7 @@ use std::rc::Rc;
 use pointsman_wire::{Cursor, Decode, message};
 
 use crate::format::Format;
+use crate::names::is_token;
 use crate::router_headers;
 
 message! {
@@ -105,12 +106,11 @@ pub(crate) fn is_host(name: &str) -> bool {
 
 /// Whether it is a header's name: RFC 9110's token.
 pub(super) fn check_name(at: Cursor<'_>, name: &str) -> Option<()> {
-    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     match () {
         () if name.is_empty() => at.error("a header's name is empty"),
         () if name.starts_with(':') => at.error("only `:authority` may be changed, and only in a request"),
         () if name.len() > 8192 => at.error("a header's name is longer than 8192 characters"),
-        () if !name.bytes().all(is_token) => at.error(format_args!("`{name}` is not a header's name")),
+        () if !is_token(name) => at.error(format_args!("`{name}` is not a header's name")),
         () => Some(()),
     }
 }

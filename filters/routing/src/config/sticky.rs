@@ -7,7 +7,7 @@ use std::time::Duration;
 use pointsman_wire::{Cursor, Decode, message};
 
 use super::headers::HeaderName;
-use crate::format::is_token;
+use crate::names::is_token;
 
 /// What of a request is the client's key.
 #[derive(Clone, Debug)]

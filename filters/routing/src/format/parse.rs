@@ -1,6 +1,7 @@
 //! How a format string is read: the grammar of Envoy's substitution formatter.
 
 use super::{ATTRIBUTES, Line, Part};
+use crate::names;
 
 const CURE: &str = "write a percent sign as `%%`";
 
@@ -98,13 +99,9 @@ fn line(command: &Command<'_>) -> Result<Line, String> {
     if let Some(wrong) = [name, alternative].into_iter().find(|name| !is_name(name)) {
         return Err(format!("`{wrong}` in `%{command_name}({})%` is not a header's name", command.parameter));
     }
-    let lower = |name: &str| match name.to_ascii_lowercase() {
-        host if host == "host" => b":authority".as_slice().into(),
-        name => name.into_bytes().into(),
-    };
     Ok(Line {
-        name: lower(name),
-        alternative: lower(alternative),
+        name: names::in_map(name),
+        alternative: names::in_map(alternative),
         most: command.length.map_or(usize::MAX, |most| usize::try_from(most).unwrap_or(usize::MAX)),
     })
 }
@@ -112,11 +109,5 @@ fn line(command: &Command<'_>) -> Result<Line, String> {
 /// A token, or a pseudo-header's name.
 fn is_name(name: &str) -> bool {
     let name = name.strip_prefix(':').unwrap_or(name);
-    name.is_empty() || is_token(name)
-}
-
-/// RFC 9110's token: what a header's and a cookie's name is made of.
-pub(crate) fn is_token(text: &str) -> bool {
-    let is_of_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    !text.is_empty() && text.bytes().all(is_of_token)
+    name.is_empty() || names::is_token(name)
 }
