@@ -93,8 +93,8 @@ impl Request {
     /// Takes headers that steer us out of sight, and out of the request.
     pub fn hide(&mut self, mut steers: impl FnMut(&[u8], &HeaderMap) -> bool) {
         let Self { headers, edits } = self;
-        let steering: Vec<Vec<u8>> =
-            headers.iter().map(|(name, _)| name).filter(|name| steers(name, headers)).map(<[u8]>::to_vec).collect();
+        let names = headers.iter().map(|(name, _)| name);
+        let steering: Vec<Vec<u8>> = names.filter(|name| steers(name, headers)).map(<[u8]>::to_vec).collect();
         if steering.is_empty() {
             return;
         }

@@ -13,11 +13,42 @@ pub struct HeaderMap {
     hidden: Vec<Line>,
 }
 
-/// Where in the block a header's name and value stand.
-#[derive(Clone, Copy)]
+/// Where in the block a header stands: name, NUL, value, NUL.
+#[derive(Clone, Copy, Default)]
 struct Line {
-    name: (usize, usize),
-    value: (usize, usize),
+    name: u32,
+    value: u32,
+    /// Behind the value.
+    end: u32,
+}
+
+impl Line {
+    #[inline]
+    fn name(self, block: &[u8]) -> &[u8] {
+        part(block, self.name, self.value.wrapping_sub(1))
+    }
+
+    #[inline]
+    fn value(self, block: &[u8]) -> &[u8] {
+        part(block, self.value, self.end)
+    }
+
+    #[inline]
+    fn is_named(self, name: &[u8], block: &[u8]) -> bool {
+        // Most names differ in their lengths: then nothing else is looked at.
+        self.value.wrapping_sub(self.name) as usize == name.len().wrapping_add(1) && self.name(block) == name
+    }
+}
+
+/// Where a part of that length, which stands there, and its NUL are over.
+#[inline]
+fn behind(start: u32, length: [u8; 4]) -> Option<u32> {
+    start.checked_add(u32::from_le_bytes(length))?.checked_add(1)
+}
+
+#[inline]
+fn part(block: &[u8], start: u32, end: u32) -> &[u8] {
+    block.get(start as usize..end as usize).unwrap_or_default()
 }
 
 /// The block is not a serialized map.
@@ -38,28 +69,21 @@ impl HeaderMap {
         if block.is_empty() {
             return Ok(Self::default());
         }
-        let number = |at: usize| -> Result<usize, Malformed> {
-            let bytes = block.get(at..).and_then(|rest| rest.first_chunk::<4>()).ok_or(Malformed)?;
-            usize::try_from(u32::from_le_bytes(*bytes)).map_err(|_| Malformed)
-        };
-        let count = number(0)?;
+        let (count, rest) = block.split_first_chunk::<4>().ok_or(Malformed)?;
         // The count is not to be trusted before the lengths are seen to be there.
-        let lengths_end = count.checked_mul(8).and_then(|length| length.checked_add(4)).ok_or(Malformed)?;
-        if lengths_end > block.len() {
-            return Err(Malformed);
+        let lengths_size = u32::from_le_bytes(*count).checked_mul(8).ok_or(Malformed)?;
+        let lengths = rest.get(..lengths_size as usize).ok_or(Malformed)?;
+        let mut lines = vec![Line::default(); lengths.len() / 8];
+        let mut at = lengths_size.checked_add(4).ok_or(Malformed)?;
+        for (line, [name, value]) in lines.iter_mut().zip(lengths.as_chunks::<4>().0.as_chunks::<2>().0) {
+            line.name = at;
+            line.value = behind(line.name, *name).ok_or(Malformed)?;
+            at = behind(line.value, *value).ok_or(Malformed)?;
+            line.end = at.wrapping_sub(1);
         }
-        let mut lines = Vec::with_capacity(count);
-        let mut at = lengths_end;
-        let mut take = |length: usize| -> Result<(usize, usize), Malformed> {
-            let end = at.checked_add(length).filter(|end| *end < block.len()).ok_or(Malformed)?;
-            let part = (at, end);
-            at = end.checked_add(1).ok_or(Malformed)?;
-            Ok(part)
-        };
-        for lengths in (4..lengths_end).step_by(8) {
-            let name = take(number(lengths)?)?;
-            let value = take(number(lengths.saturating_add(4))?)?;
-            lines.push(Line { name, value });
+        // They only grow, so the last one says it for all.
+        if at as usize > block.len() {
+            return Err(Malformed);
         }
         Ok(Self { block, lines, hidden: Vec::new() })
     }
@@ -84,18 +108,18 @@ impl HeaderMap {
 
     /// All lines, in their order.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        self.lines.iter().map(|line| (self.part(line.name), self.part(line.value)))
+        self.lines.iter().map(|line| (line.name(&self.block), line.value(&self.block)))
     }
 
     /// The values of all lines of that name (given in lower case).
     #[inline]
     pub fn values<'a>(&'a self, name: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
-        self.lines.iter().filter(move |line| self.is_named(line, name)).map(|line| self.part(line.value))
+        self.lines.iter().filter(move |line| line.is_named(name, &self.block)).map(|line| line.value(&self.block))
     }
 
     /// The value of the first line of that name.
     pub fn first(&self, name: &[u8]) -> Option<&[u8]> {
-        self.lines.iter().find(|line| self.is_named(line, name)).map(|line| self.part(line.value))
+        self.lines.iter().find(|line| line.is_named(name, &self.block)).map(|line| line.value(&self.block))
     }
 
     /// `:path`, with the query; empty if there is none (CONNECT).
@@ -111,33 +135,18 @@ impl HeaderMap {
     /// Takes lines out of sight by their names. The proxy still has them: whether it does, [`has`](Self::has) tells.
     pub fn hide(&mut self, mut is_to_hide: impl FnMut(&[u8]) -> bool) {
         let block = &self.block;
-        self.hidden.extend(self.lines.extract_if(.., |line| is_to_hide(part(block, line.name))));
+        self.hidden.extend(self.lines.extract_if(.., |line| is_to_hide(line.name(block))));
     }
 
     /// The names of the hidden lines.
     pub fn hidden(&self) -> impl Iterator<Item = &[u8]> {
-        self.hidden.iter().map(|line| self.part(line.name))
+        self.hidden.iter().map(|line| line.name(&self.block))
     }
 
     /// Whether the proxy has a line of that name, hidden or not.
     pub fn has(&self, name: &[u8]) -> bool {
-        self.lines.iter().chain(&self.hidden).any(|line| self.is_named(line, name))
+        self.lines.iter().chain(&self.hidden).any(|line| line.is_named(name, &self.block))
     }
-
-    #[inline]
-    fn is_named(&self, line: &Line, name: &[u8]) -> bool {
-        line.name.1.wrapping_sub(line.name.0) == name.len() && self.part(line.name) == name
-    }
-
-    #[inline]
-    fn part(&self, range: (usize, usize)) -> &[u8] {
-        part(&self.block, range)
-    }
-}
-
-#[inline]
-fn part(block: &[u8], (start, end): (usize, usize)) -> &[u8] {
-    block.get(start..end).unwrap_or_default()
 }
 
 #[cfg(test)]

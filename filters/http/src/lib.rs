@@ -4,6 +4,7 @@
 // As clippy.toml does for tests; these two have no switch there.
 #![cfg_attr(test, allow(clippy::arithmetic_side_effects, clippy::string_slice))]
 
+pub mod cookie;
 mod edits;
 mod header_map;
 pub mod path;
@@ -11,8 +12,10 @@ mod pattern;
 pub mod query;
 mod re2;
 mod string_match;
+mod texts;
 
 pub use edits::{Edits, Write};
 pub use header_map::{HeaderMap, Malformed};
 pub use pattern::{Pattern, PatternError, Rewrite, Shape};
-pub use string_match::StringMatch;
+pub use string_match::{Beginnings, StringMatch};
+pub use texts::{Text, Texts};

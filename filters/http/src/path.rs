@@ -18,7 +18,7 @@ pub struct Target<'a> {
 impl<'a> Target<'a> {
     /// Splits a `:path` as it stands in the header map.
     pub fn parse(raw: &'a [u8]) -> Self {
-        let cut = raw.iter().position(|b| matches!(b, b'?' | b'#')).unwrap_or(raw.len());
+        let cut = memchr::memchr2(b'?', b'#', raw).unwrap_or(raw.len());
         let (path, rest) = raw.split_at_checked(cut).unwrap_or((raw, b""));
         Self { path, rest }
     }

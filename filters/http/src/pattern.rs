@@ -7,21 +7,10 @@ mod shape;
 use std::fmt;
 use std::rc::Rc;
 
-use regex_automata::meta::{Config, Regex};
-use regex_automata::nfa::thompson::WhichCaptures;
-use regex_syntax::hir::{Hir, Look};
-
-use crate::re2::{self, Node};
+use crate::re2::{self, FullMatch};
 use intern::Table;
 pub use rewrite::Rewrite;
 pub use shape::Shape;
-
-/// The most memory that one compiled pattern may take, about that of the 32,768 instructions that Istio's bootstrap
-/// allows RE2 (`re2.max_program_size.error_level`).
-const PROGRAM_BYTES: usize = 1 << 20;
-
-/// The most memory that a pattern's state cache may take while it matches. A full cache is emptied, not exceeded.
-const CACHE_BYTES: usize = 1 << 19;
 
 thread_local! {
     static PATTERNS: Table<Pattern> = Table::default();
@@ -35,7 +24,7 @@ pub struct Pattern {
     text: Box<str>,
     shape: Shape,
     /// Only where the shape does not say it all.
-    regex: Option<Regex>,
+    regex: Option<FullMatch>,
 }
 
 impl Pattern {
@@ -51,7 +40,7 @@ impl Pattern {
         let node = re2::parse(text)?.node;
         let shape = Shape::of(&node);
         let regex = match shape {
-            Shape::Regex => Some(full_match(&node)?),
+            Shape::Regex(_) => Some(FullMatch::new(&node)?),
             _ => None,
         };
         Ok(Self { text: text.into(), shape, regex })
@@ -60,7 +49,7 @@ impl Pattern {
     /// Whether the whole value matches.
     pub fn is_full_match(&self, value: &[u8]) -> bool {
         match &self.regex {
-            Some(regex) => regex.is_match(value),
+            Some(regex) => regex.matches(value),
             None => self.shape.matches(value),
         }
     }
@@ -80,27 +69,6 @@ impl fmt::Debug for Pattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pattern").field("text", &self.text).field("shape", &self.shape).finish_non_exhaustive()
     }
-}
-
-/// Compiles a pattern that a whole value must match.
-fn full_match(node: &Node) -> Result<Regex, PatternError> {
-    let whole = Hir::concat(vec![Hir::look(Look::Start), node.to_hir(), Hir::look(Look::End)]);
-    compile(&whole, WhichCaptures::None)
-}
-
-/// Compiles a pattern for the regex engine.
-fn compile(hir: &Hir, captures: WhichCaptures) -> Result<Regex, PatternError> {
-    let config = Config::new()
-        .utf8_empty(false)
-        .which_captures(captures)
-        .nfa_size_limit(Some(PROGRAM_BYTES))
-        .hybrid_cache_capacity(CACHE_BYTES);
-    Regex::builder().configure(config).build_from_hir(hir).map_err(|error| {
-        PatternError::new(match error.size_limit() {
-            Some(_) => "the pattern is too big when compiled; repeat less, or use * or + for a count".to_owned(),
-            None => format!("the regex engine refuses the pattern: {error}"),
-        })
-    })
 }
 
 /// What is wrong with a pattern or a rewrite, and what to do about it.

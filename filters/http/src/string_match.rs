@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use crate::Pattern;
+use crate::{Pattern, Shape};
 
 /// What a value must be: Istio's `StringMatch` (`exact`, `prefix`, `regex`, or nothing set), and what
 /// `ignoreUriCase` and AuthorizationPolicy's `*suffix` add to it.
@@ -12,11 +12,11 @@ use crate::Pattern;
 pub enum StringMatch {
     /// `exact`: the whole value.
     Exact(Box<[u8]>),
-    /// `exact` with `ignoreUriCase`.
+    /// `exact` with `ignoreUriCase`; an index takes it only in lower case.
     ExactIgnoreCase(Box<[u8]>),
     /// `prefix`: a plain prefix, `/v2` matches `/v2example`.
     Prefix(Box<[u8]>),
-    /// `prefix` with `ignoreUriCase`.
+    /// `prefix` with `ignoreUriCase`; the same.
     PrefixIgnoreCase(Box<[u8]>),
     /// The end of the value: AuthorizationPolicy's `*suffix`.
     Suffix(Box<[u8]>),
@@ -41,6 +41,39 @@ impl StringMatch {
             Self::Present => true,
         }
     }
+
+    /// What an index can go by. `None` if nothing is known of the values that match.
+    pub fn beginnings(&self) -> Option<Beginnings<'_>> {
+        let one = std::slice::from_ref;
+        let (texts, is_prefix, ignores_case) = match self {
+            Self::Exact(text) => (one(text), false, false),
+            Self::ExactIgnoreCase(text) => (one(text), false, true),
+            Self::Prefix(text) => (one(text), true, false),
+            Self::PrefixIgnoreCase(text) => (one(text), true, true),
+            Self::Regex(pattern) => match pattern.shape() {
+                Shape::Literal(text) => (one(text), false, false),
+                Shape::Literals(texts) => (texts.as_slice(), false, false),
+                Shape::Prefix(text) | Shape::Regex(text) => (one(text), true, false),
+                Shape::Any => return None,
+            },
+            Self::Suffix(_) | Self::Present => return None,
+        };
+        let is_useless =
+            |text: &Box<[u8]>| is_prefix && text.is_empty() || ignores_case && text.iter().any(u8::is_ascii_uppercase);
+        (!texts.iter().any(is_useless)).then_some(Beginnings { texts, is_prefix, ignores_case })
+    }
+}
+
+/// What every value that matches has: it is one of those texts or, with `is_prefix`, begins with one. There may be
+/// others that have it.
+#[derive(Clone, Copy, Debug)]
+pub struct Beginnings<'a> {
+    /// The texts; in lower case, if case is ignored.
+    pub texts: &'a [Box<[u8]>],
+    /// Whether it is enough that the value begins so.
+    pub is_prefix: bool,
+    /// Whether this is so of the value in lower case.
+    pub ignores_case: bool,
 }
 
 #[cfg(test)]

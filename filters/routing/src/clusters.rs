@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use hashbrown::HashMap;
 use pointsman_host::{Node, Proxy};
 
 use crate::config::{By, ClusterOverride, Destination, Destinations, Part, Template, bracketed};
@@ -17,7 +18,8 @@ pub(crate) struct Clusters {
     by_authority: bool,
     template: Option<Template>,
     default_port: Option<u32>,
-    overrides: Vec<ClusterOverride>,
+    /// By their hosts.
+    overrides: HashMap<String, Vec<ClusterOverride>>,
     /// Inside Istio, what a short host is completed with: the proxy's namespace, and the domain.
     qualify: Option<(String, String)>,
     /// In a sidecar: the namespace of its workload.
@@ -32,12 +34,16 @@ impl Clusters {
             (header, template, default_port) = (config.header, config.cluster_name, config.default_port);
             (overrides, by) = (config.clusters, config.by);
         }
+        let mut by_host: HashMap<String, Vec<ClusterOverride>> = HashMap::new();
+        for known in overrides {
+            by_host.entry(known.host.clone()).or_default().push(known);
+        }
         Self {
             header: header.map_or_else(|| CLUSTER_HEADER.into(), |header| header.0),
             by_authority: by == Some(By::Authority),
             template: template.or_else(|| node.is_istio().then(Template::istio)),
             default_port,
-            overrides,
+            overrides: by_host,
             qualify,
             namespace_of_clients: (node.proxy == Proxy::Sidecar).then(|| node.namespace.clone()),
         }
@@ -69,11 +75,9 @@ impl Clusters {
     pub fn name(&self, destination: &Destination, namespace: Option<&str>) -> Result<String, &'static str> {
         let port = destination.port.as_ref().map(|port| port.number);
         let is_it = |known: &&ClusterOverride| {
-            known.host == destination.host
-                && known.subset == destination.subset
-                && (known.port.is_none() || known.port == port)
+            known.subset == destination.subset && (known.port.is_none() || known.port == port)
         };
-        if let Some(known) = self.overrides.iter().find(is_it) {
+        if let Some(known) = self.overrides.get(&destination.host).into_iter().flatten().find(is_it) {
             return Ok(known.cluster.clone());
         }
         let host = self.qualified(&destination.host, namespace);

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use pointsman_host::Host;
 use pointsman_http::path::Target;
-use pointsman_http::{HeaderMap, StringMatch};
+use pointsman_http::{Beginnings, HeaderMap, StringMatch};
 
 use crate::claims::ClaimCondition;
 use crate::config::{HttpMatchRequest, StringCondition};
@@ -23,6 +23,24 @@ impl<'a> View<'a> {
     pub fn new(headers: &'a HeaderMap, host: &'a dyn Host) -> Self {
         Self { headers, target: Target::parse(headers.path()), host }
     }
+
+    /// Hands out the values of that part.
+    pub fn values(&self, part: Part<'_>, mut each: impl FnMut(&[u8])) {
+        match part {
+            Part::Path => each(self.target.path),
+            Part::Header(name) => self.headers.values(name).for_each(each),
+            Part::Query(name) => self.target.query_param(name).into_iter().for_each(each),
+        }
+    }
+}
+
+/// What of a request a condition is about.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub(crate) enum Part<'a> {
+    Path,
+    Header(&'a [u8]),
+    /// The first parameter of that name.
+    Query(&'a [u8]),
 }
 
 /// All conditions of one match entry. All must hold.
@@ -96,6 +114,16 @@ impl Conditions {
         every_path && self.headers.is_empty() && self.claims.is_empty() && self.query.is_empty()
     }
 
+    /// The conditions that an index can go by, the most telling first.
+    pub fn indexed(&self) -> impl Iterator<Item = (Part<'_>, Beginnings<'_>)> {
+        // Nearly every path begins with it.
+        let path = self.path.beginnings().filter(|path| !(path.is_prefix && *path.texts == [b"/"[..].into()]));
+        let headers = self.headers.iter().filter(|header| !header.without);
+        let headers = headers.filter_map(|header| Some((Part::Header(&header.name), header.matcher.beginnings()?)));
+        let query = self.query.iter().filter_map(|(name, matcher)| Some((Part::Query(name), matcher.beginnings()?)));
+        path.map(|path| (Part::Path, path)).into_iter().chain(headers).chain(query)
+    }
+
     /// What of a path that matches is matched: what a rewrite replaces.
     pub fn matched(&self) -> Matched {
         match &self.path {
@@ -147,10 +175,11 @@ impl HeaderCondition {
 
 /// The matcher of a wire condition.
 pub(crate) fn compile(condition: &StringCondition, ignore_case: bool) -> StringMatch {
+    let lower = |text: &String| text.to_ascii_lowercase().into_bytes().into();
     match condition {
-        StringCondition::Exact(exact) if ignore_case => StringMatch::ExactIgnoreCase(exact.as_bytes().into()),
+        StringCondition::Exact(exact) if ignore_case => StringMatch::ExactIgnoreCase(lower(exact)),
         StringCondition::Exact(exact) => StringMatch::Exact(exact.as_bytes().into()),
-        StringCondition::Prefix(prefix) if ignore_case => StringMatch::PrefixIgnoreCase(prefix.as_bytes().into()),
+        StringCondition::Prefix(prefix) if ignore_case => StringMatch::PrefixIgnoreCase(lower(prefix)),
         StringCondition::Prefix(prefix) => StringMatch::Prefix(prefix.as_bytes().into()),
         StringCondition::Regex(pattern) => StringMatch::Regex(pattern.clone()),
         StringCondition::Anything => StringMatch::Present,

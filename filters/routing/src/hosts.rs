@@ -1,6 +1,5 @@
 //! Which VirtualService a host belongs to: Envoy's choice of a virtual host.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use hashbrown::HashMap;
@@ -31,12 +30,18 @@ impl<T> Hosts<T> {
     /// The value for a request's host.
     pub fn find(&self, authority: &[u8]) -> Option<&T> {
         let host = without_port(authority);
-        let host: Cow<'_, [u8]> = match host.iter().any(u8::is_ascii_uppercase) {
-            true => host.to_ascii_lowercase().into(),
-            false => host.into(),
-        };
-        if let Some(value) = self.exact.get(host.as_ref()) {
+        // As it is, for hardly any client sends another letter case.
+        if let Some(value) = self.exact.get(host) {
             return Some(value);
+        }
+        let lower: Vec<u8>;
+        let mut host = host;
+        if host.iter().any(u8::is_ascii_uppercase) {
+            lower = host.to_ascii_lowercase();
+            host = &lower;
+            if let Some(value) = self.exact.get(host) {
+                return Some(value);
+            }
         }
         // A suffix matches only a host that is longer; `*` any.
         let shorter = self.suffixes.range(..host.len().max(1)).rev();
@@ -50,11 +55,8 @@ impl<T> Hosts<T> {
 
 /// Envoy's `ignore_port_in_host_matching`: what follows the last colon goes, unless that stands in an IPv6 address.
 fn without_port(authority: &[u8]) -> &[u8] {
-    let last = |byte| authority.iter().rposition(|other| *other == byte);
-    match (last(b':'), last(b']')) {
-        (Some(colon), bracket) if bracket.is_none_or(|bracket| bracket < colon) => {
-            authority.get(..colon).unwrap_or_default()
-        }
+    match memchr::memrchr2(b':', b']', authority) {
+        Some(last) if authority.get(last) == Some(&b':') => authority.get(..last).unwrap_or_default(),
         _ => authority,
     }
 }

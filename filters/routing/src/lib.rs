@@ -16,6 +16,7 @@ mod explain;
 mod format;
 mod gateways;
 mod hosts;
+mod index;
 mod local;
 mod location;
 mod names;
@@ -114,17 +115,11 @@ impl Filter for Routing {
         })
     }
 
+    #[inline]
     fn steers(&self, name: &[u8], request: &HeaderMap) -> bool {
-        if *self.destination_header == *name {
-            return true;
-        }
-        // Most headers are none of ours.
-        let Some(rest) = name.strip_prefix(b"x-") else { return false };
-        if rest.starts_with(b"pointsman-") {
-            // The one that asks for an explanation is taken out when it has been read.
-            return self.debug_header.as_deref() != Some(name);
-        }
-        rest.starts_with(b"envoy-") && self.router_headers.steer(name, request)
+        // Of most headers this is all that is looked at.
+        let may_steer = name.starts_with(b"x-") || name.len() == self.destination_header.len();
+        may_steer && self.is_steering(name, request)
     }
 
     fn on_request(&self, stream: &mut Stream, _: Wake, request: &mut Request, host: &mut dyn Host) -> Step {
@@ -194,6 +189,18 @@ impl Filter for Routing {
 type Passed<'a> = Vec<(&'a Rule, Failure<'a>)>;
 
 impl Routing {
+    fn is_steering(&self, name: &[u8], request: &HeaderMap) -> bool {
+        if *self.destination_header == *name {
+            return true;
+        }
+        let Some(rest) = name.strip_prefix(b"x-") else { return false };
+        if rest.starts_with(b"pointsman-") {
+            // The one that asks for an explanation is taken out when it has been read.
+            return self.debug_header.as_deref() != Some(name);
+        }
+        rest.starts_with(b"envoy-") && self.router_headers.steer(name, request)
+    }
+
     /// Finds the rule and does what it says.
     fn handle<'a>(
         &self,
@@ -250,13 +257,13 @@ fn find<'a>(
     rules: &'a Rules,
     headers: &HeaderMap,
     host: &dyn Host,
-    mut passed: Option<&mut Passed<'a>>,
+    passed: Option<&mut Passed<'a>>,
 ) -> Option<&'a Rc<Rule>> {
     let view = View::new(headers, host);
-    rules.list.iter().find(|rule| match (rule.conditions.failure(&view), &mut passed) {
-        (None, _) => true,
-        (Some(_), None) => false,
-        (Some(failure), Some(passed)) => {
+    let Some(passed) = passed else { return rules.first(&view) };
+    rules.list.iter().find(|rule| match rule.conditions.failure(&view) {
+        None => true,
+        Some(failure) => {
             passed.push((rule, failure));
             false
         }

@@ -1,5 +1,6 @@
 //! The rules of a VirtualService, as istiod makes Envoy routes of them.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use pointsman_host::Node;
@@ -41,6 +42,8 @@ impl Rule {
 pub(crate) struct Service {
     pub hosts: Vec<String>,
     pub rules: Vec<Rc<Rule>>,
+    /// Those that some of its rules are for alone.
+    pub ports: BTreeSet<u32>,
 }
 
 impl Service {
@@ -79,19 +82,15 @@ impl Service {
             entries.filter(|(_, entry)| is_ours(entry, gateway, namespace, node)).for_each(|entry| push(Some(entry)));
         }
         let hosts = resource.spec.hosts.iter().flat_map(|host| clusters.names(host.as_str(), namespace)).collect();
-        Self { hosts, rules }
+        let ports = rules.iter().map(|rule| rule.port).filter(|port| *port != 0).collect();
+        Self { hosts, rules, ports }
     }
 
     /// The rules that exist at a port, up to the first that catches all: behind it istiod generates none.
-    pub fn at_port(&self, port: u32) -> Vec<Rc<Rule>> {
-        let mut rules = Vec::new();
-        for rule in self.rules.iter().filter(|rule| rule.port == 0 || rule.port == port) {
-            rules.push(rule.clone());
-            if rule.conditions.are_catch_all() {
-                break;
-            }
-        }
-        rules
+    pub fn at_port(&self, port: u32) -> impl Iterator<Item = &Rc<Rule>> {
+        let mut is_over = false;
+        let there = self.rules.iter().filter(move |rule| rule.port == 0 || rule.port == port);
+        there.take_while(move |rule| !std::mem::replace(&mut is_over, rule.conditions.are_catch_all()))
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod callgrind;
 mod cpu_time;
+mod rules;
 mod table;
 mod variants;
 

@@ -84,13 +84,13 @@ impl Measure {
 pub fn print(rows: &[Row]) {
     println!("Envoy's cost of one request. 1 unit: what a no-op filter of the SDK adds to an Envoy without filters.");
     println!("× floor: the ratio to the bare module that makes the same host calls.\n");
-    print!("{:<40}", "");
+    print!("{:<50}", "");
     for measure in MEASURES {
         print!("{:>9} {:>7} {:>7} {:>7} {:>7}", measure.heading, "added", "units", "±", "× floor");
     }
     println!();
     for row in rows {
-        print!("{:<40}", row.variant.name);
+        print!("{:<50}", row.variant.name);
         match &row.wrong {
             Some(why) => println!("  WRONG: {}", why.lines().next().unwrap_or("")),
             None => {

@@ -7,15 +7,15 @@ use envoy_test::{
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-/// The rules of a policy; the last one matches.
-const RULES: usize = 20;
+use crate::rules::{END_USER, Kind, PATH, Rules};
+
 /// The host that the requests ask for.
-const HOST: &str = "reviews.example.com";
+pub const HOST: &str = "reviews.example.com";
 
 /// Where a request goes that no rule concerns.
-const USER: &str = "user";
+pub const USER: &str = "user";
 /// Where the last rule sends it.
-const CHOSEN: &str = "chosen";
+pub const CHOSEN: &str = "chosen";
 
 /// The services behind Envoy.
 pub struct Upstreams {
@@ -67,6 +67,8 @@ pub fn all() -> Vec<Variant> {
     let bare = |module: &str, calls: &str| test(module, &format!("{calls} cluster={CHOSEN}"));
     let ours = |policy: Value| Ok(plain().module(module("pointsman-routing")?).policy(policy));
     let row = |name, config| Variant { name, floor: None, config, chooses: false, named: false };
+    let rules = |name, kind, count| row(name, ours(Rules(kind, count).policy(HOST))).above(READ_AND_WRITE).chooses();
+    let own = |name, kind, count| row(name, Ok(plain().routes(Rules(kind, count).routes()))).chooses();
 
     vec![
         row(NOTHING, Ok(plain())),
@@ -79,10 +81,18 @@ pub fn all() -> Vec<Variant> {
         row(READ, bare("bare-responses", "reads=1")),
         row(READ_AND_WRITE, bare("bare-responses", "reads=1 writes=1")).chooses(),
         row("no filter, the client names the cluster", Ok(plain())).named(),
-        row("Envoy's own routes: last of 20", Ok(plain().routes(own_routes()))).chooses(),
-        row("routing: no policy for the host", ours(policy("other.example.com", 0))).above(READ),
-        row("routing: one rule, 1 write", ours(policy(HOST, RULES - 1))).above(READ_AND_WRITE).chooses(),
-        row("routing: last of 20 rules, 1 write", ours(policy(HOST, 0))).above(READ_AND_WRITE).chooses(),
+        row("routing: no policy for the host", ours(Rules(Kind::Header, 20).policy("other.example.com"))).above(READ),
+        rules("routing: one rule, 1 write", Kind::Header, 1),
+        own("Envoy's own routes: last of 20 headers", Kind::Header, 20),
+        rules("routing: last of 20 headers", Kind::Header, 20),
+        own("Envoy's own routes: last of 10 paths", Kind::Path, 10),
+        rules("routing: last of 10 paths", Kind::Path, 10),
+        own("Envoy's own routes: last of 10,000 paths", Kind::Path, 10_000),
+        rules("routing: last of 10,000 paths", Kind::Path, 10_000),
+        own("Envoy's own routes: last of 1,000 header regexes", Kind::HeaderRegex, 1000),
+        rules("routing: last of 1,000 header regexes", Kind::HeaderRegex, 1000),
+        own("Envoy's own routes: last of 1,000 path regexes", Kind::PathRegex, 1000),
+        rules("routing: last of 1,000 path regexes", Kind::PathRegex, 1000),
     ]
 }
 
@@ -155,7 +165,7 @@ impl Running {
 /// A request with the headers that one in a mesh has. It is the same for every variant.
 fn request(listener: &Listener) -> Request {
     listener
-        .get("/api/v1/reviews/1234?sort=newest")
+        .get(&format!("{PATH}?sort=newest"))
         .host(HOST)
         .header("user-agent", "bench/1.0")
         .header("accept", "application/json")
@@ -163,40 +173,5 @@ fn request(listener: &Listener) -> Request {
         .header("authorization", "Bearer eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.c2lnbmF0dXJl")
         .header("cookie", "session=0123456789abcdef; theme=dark")
         .header("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
-        .header("end-user", end_user(RULES - 1))
-}
-
-fn end_user(rule: usize) -> String {
-    format!("user-{rule}")
-}
-
-/// Only the last rule is right: one that takes another is found out.
-fn destination(rule: usize) -> &'static str {
-    if rule + 1 == RULES { CHOSEN } else { USER }
-}
-
-/// The rules from that one on.
-fn policy(host: &str, first: usize) -> Value {
-    let rule = |rule| {
-        json!({
-            "match": [{"headers": {"end-user": {"exact": end_user(rule)}}}],
-            "route": [{"destination": {"host": destination(rule)}}],
-        })
-    };
-    json!({"virtualServices": [{"hosts": [host], "http": (first..RULES).map(rule).collect::<Vec<_>>()}]})
-}
-
-/// The same rules as routes of Envoy, each with what ours has besides.
-fn own_routes() -> Vec<Value> {
-    let rule = |rule| {
-        let mut route = routes::routed();
-        route["name"] = json!(format!("rule-{rule}"));
-        route["match"]["headers"] = json!([{"name": "end-user", "string_match": {"exact": end_user(rule)}}]);
-        if let Some(action) = route["route"].as_object_mut() {
-            action.remove("cluster_header");
-            action.insert("cluster".to_owned(), json!(destination(rule)));
-        }
-        route
-    };
-    (0..RULES).map(rule).chain([routes::catch_all(USER)]).collect()
+        .header("end-user", END_USER)
 }

@@ -1,13 +1,9 @@
 //! `uriRegexRewrite`: every match replaced.
 
-use std::ops::Range;
 use std::rc::Rc;
 
-use regex_automata::meta::Regex;
-use regex_automata::nfa::thompson::WhichCaptures;
-
+use super::PatternError;
 use super::intern::Table;
-use super::{PatternError, compile};
 use crate::re2;
 
 thread_local! {
@@ -17,7 +13,7 @@ thread_local! {
 /// A pattern to search for, anywhere in a value and any number of times.
 #[derive(Debug)]
 struct Search {
-    regex: Regex,
+    regex: re2::Search,
     groups: u32,
 }
 
@@ -43,7 +39,7 @@ impl Rewrite {
         let search = SEARCHES.with(|table| {
             table.get_or_try_insert(pattern, || {
                 let parsed = re2::parse(pattern)?;
-                let regex = compile(&parsed.node.to_hir(), WhichCaptures::All)?;
+                let regex = re2::Search::new(&parsed.node)?;
                 Ok(Search { regex, groups: parsed.groups })
             })
         })?;
@@ -53,21 +49,29 @@ impl Rewrite {
 
     /// The value with every match replaced.
     pub fn replace_all(&self, value: &[u8]) -> Vec<u8> {
-        let part = |range: Range<usize>| value.get(range).unwrap_or_default();
+        let part = |start: usize, end: usize| value.get(start..end).unwrap_or_default();
         let mut out = Vec::with_capacity(value.len());
         let mut copied = 0;
-        for found in self.search.regex.captures_iter(value) {
-            let Some(whole) = found.get_match() else { continue };
-            out.extend_from_slice(part(copied..whole.start()));
+        let mut from = 0;
+        let mut last_end = None;
+        while let Some(found) = self.search.regex.find(value, from) {
+            let (start, end) = found.whole();
+            if start == end && Some(end) == last_end {
+                // An empty match that touches the one before does not count.
+                from = end.saturating_add(1);
+                last_end = None;
+                continue;
+            }
+            out.extend_from_slice(part(copied, start));
             for piece in &self.pieces {
                 out.extend_from_slice(match piece {
                     Piece::Literal(literal) => literal,
-                    Piece::Group(group) => found.get_group(*group).map_or(b"", |group| part(group.range())),
+                    Piece::Group(group) => found.group(*group).map_or(b"", |(start, end)| part(start, end)),
                 });
             }
-            copied = whole.end();
+            (copied, from, last_end) = (end, end, Some(end));
         }
-        out.extend_from_slice(part(copied..value.len()));
+        out.extend_from_slice(part(copied, value.len()));
         out
     }
 }

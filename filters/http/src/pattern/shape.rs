@@ -16,15 +16,15 @@ pub enum Shape {
     Prefix(Box<[u8]>),
     /// `/a|/b`, `/(a|b)/c`, `/ab?`: one of these values, each named once.
     Literals(Vec<Box<[u8]>>),
-    /// Anything else: only the regex engine knows.
-    Regex,
+    /// Anything else: only the regex engine knows. Every value that matches begins with this.
+    Regex(Box<[u8]>),
 }
 
 impl Shape {
     pub(super) fn of(node: &Node) -> Self {
         let items = trimmed(node);
         let Some(values) = concat_strings(items) else {
-            return prefix(items).unwrap_or(Self::Regex);
+            return prefix(items).unwrap_or_else(|| Self::Regex(beginning(items)));
         };
         let mut literals: Vec<Box<[u8]>> = Vec::new();
         for value in values.into_iter().map(Vec::into_boxed_slice) {
@@ -34,7 +34,7 @@ impl Shape {
         }
         match literals.pop() {
             // Matches nothing.
-            None => Self::Regex,
+            None => Self::Regex(Box::default()),
             Some(only) if literals.is_empty() => Self::Literal(only),
             Some(last) => {
                 literals.push(last);
@@ -50,7 +50,7 @@ impl Shape {
             Self::Literal(literal) => value == &**literal,
             Self::Prefix(prefix) => value.strip_prefix(&**prefix).is_some_and(|rest| !rest.contains(&b'\n')),
             Self::Literals(literals) => literals.iter().any(|literal| value == &**literal),
-            Self::Regex => false,
+            Self::Regex(_) => false,
         }
     }
 }
@@ -78,6 +78,12 @@ fn prefix(items: &[Node]) -> Option<Shape> {
         [start] if start.is_empty() => Some(Shape::Any),
         [start] => Some(Shape::Prefix(start.into())),
     }
+}
+
+/// What every match begins with.
+fn beginning(items: &[Node]) -> Box<[u8]> {
+    let single = |item| <[Vec<u8>; 1]>::try_from(strings(item)?).ok();
+    items.iter().map_while(single).flatten().flatten().collect()
 }
 
 fn is_dot_star(node: &Node) -> bool {

@@ -208,6 +208,23 @@ fn big_and_deep_patterns_compile() {
     }
 }
 
+/// Which letter stands 13 before the end: of that 8,192 states have to know, more than are kept.
+#[test]
+fn more_states_than_are_kept_do_no_harm() {
+    let pattern = Pattern::compile("[ab]*a[ab]{12}").unwrap();
+    let mut seed = 1_u32;
+    let mut next = || {
+        seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        if seed >> 31 == 0 { b'a' } else { b'b' }
+    };
+    let text: Vec<u8> = (0..20_000).map(|_| next()).collect();
+    for length in (1..300).chain([20_000]) {
+        let value = &text[..length];
+        let expected = value.iter().rev().nth(12) == Some(&b'a');
+        assert_eq!(pattern.is_full_match(value), expected, "{}", value.escape_ascii());
+    }
+}
+
 #[test]
 fn the_same_pattern_is_compiled_once() {
     let first = Pattern::compile("shared+").unwrap();
@@ -221,6 +238,7 @@ fn literals(literals: &[&str]) -> Shape {
 
 #[test]
 fn patterns_without_need_of_an_engine_are_known() {
+    let regex = |text: &str| Shape::Regex(text.as_bytes().into());
     let literal = |text: &str| Shape::Literal(text.as_bytes().into());
     let prefix = |text: &str| Shape::Prefix(text.as_bytes().into());
     for (text, shape) in [
@@ -242,17 +260,23 @@ fn patterns_without_need_of_an_engine_are_known() {
         ("^(?:/a|/b)$", literals(&["/a", "/b"])),
         ("/(a|b)(/c|)", literals(&["/a/c", "/a", "/b/c", "/b"])),
         ("https?", literals(&["https", "http"])),
-        ("^a|b$", Shape::Regex),
-        ("a^b", Shape::Regex),
-        ("(?m)^a", Shape::Regex),
-        ("(?s).*", Shape::Regex),
-        ("(?i)a", Shape::Regex),
-        (".+", Shape::Regex),
-        (".*a", Shape::Regex),
-        ("(?:a|b).*", Shape::Regex),
-        ("a*", Shape::Regex),
-        ("[ab]", Shape::Regex),
-        (&"(a|b)".repeat(7), Shape::Regex),
+        ("^a|b$", regex("")),
+        ("a^b", regex("a")),
+        ("(?m)^a", regex("")),
+        ("(?s).*", regex("")),
+        ("(?i)a", regex("")),
+        (".+", regex("")),
+        (".*a", regex("")),
+        ("(?:a|b).*", regex("")),
+        ("a*", regex("")),
+        ("[ab]", regex("")),
+        (&"(a|b)".repeat(7), regex("")),
+        ("^/users/[0-9]+/x$", regex("/users/")),
+        (r"/a\.b(c)\d", regex("/a.bc")),
+        ("ab?c+", regex("a")),
+        ("(a[b]x|ab).*", regex("")),
+        (r"/a\b.*", regex("/a")),
+        ("/a(?i:b)[0-9]", regex("/a")),
     ] {
         assert_eq!(*Pattern::compile(text).unwrap().shape(), shape, "{text}");
     }
@@ -278,10 +302,13 @@ mod properties {
             let pattern = Pattern::compile(&text);
             prop_assume!(pattern.is_ok());
             let pattern = pattern.unwrap();
-            let engine = full_match(&re2::parse(&text).unwrap().node).unwrap();
+            let engine = FullMatch::new(&re2::parse(&text).unwrap().node).unwrap();
             for value in &values {
                 let value = value.as_bytes();
-                prop_assert_eq!(pattern.is_full_match(value), engine.is_match(value), "{}", value.escape_ascii());
+                prop_assert_eq!(pattern.is_full_match(value), engine.matches(value), "{}", value.escape_ascii());
+                if let (true, Shape::Regex(beginning)) = (engine.matches(value), pattern.shape()) {
+                    prop_assert!(value.starts_with(beginning), "{} {:?}", value.escape_ascii(), beginning);
+                }
             }
         }
 

@@ -1,7 +1,7 @@
 //! Classes of bytes: `[…]`, `\d`, `[:alpha:]`.
 
 use super::escape::escaped;
-use super::node::ByteSet;
+use super::node::{ByteSet, is_word};
 use super::parse::{Cursor, refuse};
 use crate::PatternError;
 
@@ -15,10 +15,6 @@ pub(super) fn perl(letter: u8) -> Option<ByteSet> {
         _ => return None,
     };
     Some(if letter.is_ascii_uppercase() { set.complement() } else { set })
-}
-
-fn is_word(b: u8) -> bool {
-    b.is_ascii_alphanumeric() || b == b'_'
 }
 
 /// The bytes of a POSIX class, by its name.

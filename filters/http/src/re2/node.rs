@@ -1,6 +1,4 @@
-//! A parsed pattern, and the same pattern as the regex engine takes it.
-
-use regex_syntax::hir::{self, Class, ClassBytes, ClassBytesRange, Hir};
+//! A parsed pattern.
 
 /// A pattern: what matches at one place.
 #[derive(Clone, Debug)]
@@ -60,71 +58,90 @@ impl Node {
         }
     }
 
-    /// The pattern as the regex engine takes it, over bytes.
-    pub(crate) fn to_hir(&self) -> Hir {
+    /// Whether it can match without a byte.
+    pub(super) fn can_be_empty(&self) -> bool {
         match self {
-            Self::Empty => Hir::empty(),
-            Self::Byte(byte) => Hir::literal([*byte]),
-            Self::Set(set) => Hir::class(Class::Bytes(set.to_class())),
-            Self::Look(look) => Hir::look(match look {
-                Look::TextStart => hir::Look::Start,
-                Look::TextEnd => hir::Look::End,
-                Look::LineStart => hir::Look::StartLF,
-                Look::LineEnd => hir::Look::EndLF,
-                Look::WordBoundary => hir::Look::WordAscii,
-                Look::NotWordBoundary => hir::Look::WordAsciiNegate,
-            }),
-            Self::Repeat { node, min, max, greedy } => {
-                let sub = Box::new(node.to_hir());
-                Hir::repetition(hir::Repetition { min: *min, max: *max, greedy: *greedy, sub })
-            }
-            Self::Capture { node, index } => {
-                Hir::capture(hir::Capture { index: *index, name: None, sub: Box::new(node.to_hir()) })
-            }
-            Self::Concat(nodes) => Hir::concat(nodes.iter().map(Self::to_hir).collect()),
-            Self::Alternate(nodes) => Hir::alternation(nodes.iter().map(Self::to_hir).collect()),
+            Self::Empty | Self::Look(_) => true,
+            Self::Byte(_) | Self::Set(_) => false,
+            Self::Capture { node, .. } => node.can_be_empty(),
+            Self::Concat(nodes) => nodes.iter().all(Self::can_be_empty),
+            Self::Alternate(nodes) => nodes.iter().any(Self::can_be_empty),
+            Self::Repeat { node, min, .. } => *min == 0 || node.can_be_empty(),
         }
     }
 }
 
-/// A set of bytes.
-#[derive(Clone, Eq, PartialEq)]
-pub(crate) struct ByteSet([bool; 256]);
+impl Look {
+    /// Whether it holds between those two bytes; `None`: the text begins, or ends, there.
+    pub(super) fn holds(self, before: Option<u8>, after: Option<u8>) -> bool {
+        let is_boundary = before.is_some_and(is_word) != after.is_some_and(is_word);
+        match self {
+            Self::TextStart => before.is_none(),
+            Self::TextEnd => after.is_none(),
+            Self::LineStart => matches!(before, None | Some(b'\n')),
+            Self::LineEnd => matches!(after, None | Some(b'\n')),
+            Self::WordBoundary => is_boundary,
+            Self::NotWordBoundary => !is_boundary,
+        }
+    }
+}
+
+/// Whether `\w` matches it.
+pub(super) fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_'
+}
+
+/// A set of bytes, a bit each.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct ByteSet([u64; 4]);
 
 impl ByteSet {
     pub(crate) fn empty() -> Self {
-        Self([false; 256])
+        Self([0; 4])
     }
 
     /// The bytes a test holds for.
     pub(crate) fn of(test: impl Fn(u8) -> bool) -> Self {
         let mut set = Self::empty();
-        for (slot, byte) in set.0.iter_mut().zip(0..=u8::MAX) {
-            *slot = test(byte);
-        }
+        (0..=u8::MAX).filter(|byte| test(*byte)).for_each(|byte| set.insert(byte));
         set
     }
 
+    /// That byte alone.
+    pub(super) fn single(byte: u8) -> Self {
+        let mut set = Self::empty();
+        set.insert(byte);
+        set
+    }
+
+    fn insert(&mut self, byte: u8) {
+        if let Some(word) = self.0.get_mut(usize::from(byte >> 6)) {
+            *word |= 1 << (byte & 63);
+        }
+    }
+
+    /// All of them, in order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = u8> {
+        (0_u8..).step_by(64).zip(self.0).flat_map(|(first, mut rest)| {
+            std::iter::from_fn(move || {
+                let bit = rest.trailing_zeros();
+                rest &= rest.checked_sub(1)?; // takes the lowest bit away
+                u8::try_from(bit).ok().map(|bit| first | bit)
+            })
+        })
+    }
+
     pub(crate) fn contains(&self, byte: u8) -> bool {
-        self.0.get(usize::from(byte)).copied().unwrap_or(false)
+        self.0.get(usize::from(byte >> 6)).is_some_and(|word| word >> (byte & 63) & 1 == 1)
     }
 
-    pub(super) fn union(&self, other: &Self) -> Self {
-        Self::of(|byte| self.contains(byte) || other.contains(byte))
+    pub(super) fn union(mut self, other: &Self) -> Self {
+        self.0.iter_mut().zip(other.0).for_each(|(word, other)| *word |= other);
+        self
     }
 
-    pub(super) fn complement(&self) -> Self {
-        Self::of(|byte| !self.contains(byte))
-    }
-
-    fn to_class(&self) -> ClassBytes {
-        let members = (0..=u8::MAX).filter(|byte| self.contains(*byte));
-        ClassBytes::new(members.map(|byte| ClassBytesRange::new(byte, byte)))
-    }
-}
-
-impl std::fmt::Debug for ByteSet {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.to_class().fmt(f)
+    pub(super) fn complement(mut self) -> Self {
+        self.0.iter_mut().for_each(|word| *word = !*word);
+        self
     }
 }

@@ -5,6 +5,7 @@ mod destinations;
 mod gateways;
 mod headers;
 mod hosts;
+mod index;
 mod local_replies;
 mod messages;
 mod mutations;
@@ -88,7 +89,8 @@ impl Fixture {
 /// The filter of a configuration, or what is wrong with it; and what in it has no effect.
 fn configure(configuration: &Value, node: &Node) -> (Option<Routing>, Vec<String>, Vec<String>) {
     let report = Default::default();
-    let at = pointsman_wire::Cursor::new(configuration, &pointsman_wire::Path::ROOT, &report);
+    let configuration = configuration.into();
+    let at = pointsman_wire::Cursor::new(&configuration, &pointsman_wire::Path::ROOT, &report);
     let routing = Routing::configure(at, node);
     let report = report.into_inner();
     let texts = |problems: &[pointsman_wire::Problem]| problems.iter().map(ToString::to_string).collect::<Vec<_>>();

@@ -1,0 +1,215 @@
+//! Whether a whole value matches: a deterministic automaton that is built while it runs, of what values ask for.
+//!
+//! A state is all that the program may be at behind some bytes; so each byte costs one look into a table, once the
+//! table has it.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use hashbrown::HashMap;
+
+use super::node::{ByteSet, Node, is_word};
+use super::program::{Groups, Instruction, Places, Program};
+use crate::PatternError;
+
+/// The most memory that the states of a pattern take. When they would take more, all are forgotten.
+const MOST_BYTES: usize = 1 << 18;
+
+/// In the table, what is not the offset of a state's row.
+const UNKNOWN: u32 = u32::MAX;
+const NEVER: u32 = u32::MAX - 1;
+const MATCHES: u32 = u32::MAX - 2;
+
+/// The first state's row.
+const START: u32 = 0;
+
+/// See the module.
+pub(crate) struct FullMatch {
+    program: Program,
+    /// Bytes of one class are all the same to the pattern.
+    classes: Box<[u8; 256]>,
+    /// A byte of each class. Behind the last class a row has one entry more, for the value's end.
+    examples: Vec<u8>,
+    /// Whether a state has to know what stands before it.
+    looks: bool,
+    states: RefCell<States>,
+}
+
+/// A state: where the program may be, and between which byte and the next one. One byte stands for all those that
+/// no condition tells apart.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct State {
+    before: Option<u8>,
+    places: Vec<u32>,
+}
+
+#[derive(Default)]
+struct States {
+    /// A row a state: for each class, the row that follows.
+    table: Vec<u32>,
+    by_row: Vec<Rc<State>>,
+    rows: HashMap<Rc<State>, u32>,
+    bytes: usize,
+}
+
+impl FullMatch {
+    /// Compiles a pattern.
+    pub(crate) fn new(node: &Node) -> Result<Self, PatternError> {
+        let program = Program::new(node, Groups::Ignored)?;
+        let looks = program.looks().next().is_some();
+        let of_looks = [ByteSet::of(|byte| byte == b'\n'), ByteSet::of(is_word)];
+        let sets = program.sets().iter().chain(of_looks.iter().filter(|_| looks));
+        let (classes, examples) = classes(sets);
+        Ok(Self { program, classes, examples, looks, states: RefCell::default() })
+    }
+
+    /// Whether the whole value matches.
+    pub(crate) fn matches(&self, value: &[u8]) -> bool {
+        let mut states = self.states.borrow_mut();
+        if states.table.is_empty() {
+            self.row(&mut states, State { before: None, places: vec![self.program.start()] });
+        }
+        let mut row = START;
+        for byte in value {
+            let class = self.classes.get(usize::from(*byte)).copied().unwrap_or_default();
+            let mut next = states.next(row, usize::from(class));
+            if next == UNKNOWN {
+                next = self.learn(&mut states, row, usize::from(class));
+            }
+            if next == NEVER {
+                return false;
+            }
+            row = next;
+        }
+        let mut verdict = states.next(row, self.examples.len());
+        if verdict == UNKNOWN {
+            verdict = self.learn(&mut states, row, self.examples.len());
+        }
+        verdict == MATCHES
+    }
+
+    /// Finds out what follows a state, and enters it into the table.
+    #[cold]
+    fn learn(&self, states: &mut States, row: u32, class: usize) -> u32 {
+        let Some(state) = states.state(row, self.stride()) else { return NEVER };
+        let after = self.examples.get(class).copied();
+        let (matched, places) = self.step(&state, after);
+        let next = match after {
+            None if matched => MATCHES,
+            Some(byte) if !places.is_empty() => {
+                let before = if self.looks { representative(byte) } else { 0 };
+                let full = states.bytes > MOST_BYTES;
+                if full {
+                    *states = States::default();
+                    self.row(states, State { before: None, places: vec![self.program.start()] });
+                }
+                let next = self.row(states, State { before: Some(before), places });
+                if full {
+                    return next; // The row that it would be entered into is gone.
+                }
+                next
+            }
+            _ => NEVER,
+        };
+        if let Some(entry) = states.table.get_mut((row as usize).saturating_add(class)) {
+            *entry = next;
+        }
+        next
+    }
+
+    /// Where the program may be behind the next byte, and whether it has matched before it.
+    fn step(&self, state: &State, after: Option<u8>) -> (bool, Vec<u32>) {
+        let mut seen = Places::new(self.program.len());
+        let mut reached = Places::new(self.program.len());
+        let mut matched = false;
+        let mut to_visit = state.places.clone();
+        while let Some(place) = to_visit.pop() {
+            if !seen.insert(place) {
+                continue;
+            }
+            match self.program.at(place) {
+                Instruction::Byte { set, next } => {
+                    if after.is_some_and(|byte| self.program.contains(set, byte)) {
+                        reached.insert(next);
+                    }
+                }
+                Instruction::Split { first, second } => to_visit.extend([first, second]),
+                Instruction::Look { look, next } if look.holds(state.before, after) => to_visit.push(next),
+                Instruction::Look { .. } => {}
+                Instruction::Save { next, .. } => to_visit.push(next),
+                Instruction::Match => matched = true,
+            }
+        }
+        (matched, reached.iter().collect())
+    }
+
+    /// The row of a state, a new one if need be.
+    fn row(&self, states: &mut States, state: State) -> u32 {
+        if let Some(row) = states.rows.get(&state) {
+            return *row;
+        }
+        let Ok(row) = u32::try_from(states.table.len()) else { return NEVER };
+        let length = states.table.len().saturating_add(self.stride());
+        states.table.resize(length, UNKNOWN);
+        let of_state = size_of::<State>().saturating_add(size_of_val(state.places.as_slice()));
+        let of_row = self.stride().saturating_mul(size_of::<u32>());
+        states.bytes = states.bytes.saturating_add(of_state).saturating_add(of_row);
+        let state = Rc::new(state);
+        states.by_row.push(state.clone());
+        states.rows.insert(state, row);
+        row
+    }
+
+    fn stride(&self) -> usize {
+        self.examples.len().saturating_add(1)
+    }
+}
+
+impl States {
+    fn next(&self, row: u32, class: usize) -> u32 {
+        self.table.get((row as usize).saturating_add(class)).copied().unwrap_or(NEVER)
+    }
+
+    fn state(&self, row: u32, stride: usize) -> Option<Rc<State>> {
+        self.by_row.get((row as usize).checked_div(stride)?).cloned()
+    }
+}
+
+/// The byte that stands for all those that no condition on places tells from it.
+fn representative(byte: u8) -> u8 {
+    match byte {
+        b'\n' => b'\n',
+        _ if is_word(byte) => b'a',
+        _ => b' ',
+    }
+}
+
+/// The class of each byte, and a byte of each class: two bytes are of one class if no set tells them apart.
+fn classes<'a>(sets: impl Iterator<Item = &'a ByteSet>) -> (Box<[u8; 256]>, Vec<u8>) {
+    let mut classes = Box::new([0_u8; 256]);
+    let mut sizes = vec![256_usize];
+    for set in sets {
+        let class_of = |classes: &[u8; 256], byte: u8| classes.get(usize::from(byte)).copied().map(usize::from);
+        let mut members = vec![0_usize; sizes.len()];
+        for class in set.iter().filter_map(|byte| class_of(&classes, byte)) {
+            members.get_mut(class).into_iter().for_each(|count| *count = count.saturating_add(1));
+        }
+        // A class that is partly in the set loses that part to a new class.
+        let mut new = vec![None; sizes.len()];
+        for (class, count) in members.into_iter().enumerate() {
+            let Some(size) = sizes.get_mut(class).filter(|size| (1..**size).contains(&count)) else { continue };
+            *size = size.saturating_sub(count);
+            new.get_mut(class).into_iter().for_each(|new| *new = u8::try_from(sizes.len()).ok());
+            sizes.push(count);
+        }
+        for byte in set.iter() {
+            let moved = class_of(&classes, byte).and_then(|class| new.get(class).copied().flatten());
+            classes.get_mut(usize::from(byte)).zip(moved).into_iter().for_each(|(class, new)| *class = new);
+        }
+    }
+    let mut examples = vec![0; sizes.len()];
+    for (byte, class) in (0..=u8::MAX).zip(classes.iter()) {
+        examples.get_mut(usize::from(*class)).into_iter().for_each(|example| *example = byte);
+    }
+    (classes, examples)
+}

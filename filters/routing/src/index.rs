@@ -1,0 +1,135 @@
+//! Which rules of a host can concern a request at all, found without a look at each.
+//!
+//! A rule stands in the index under one of its conditions: the one that the fewest rules share. A request is looked up
+//! by each part of it that some rule stands under, and only the rules found there are asked for all their conditions.
+
+use std::rc::Rc;
+
+use hashbrown::HashMap;
+use pointsman_http::{Text, Texts};
+
+use crate::conditions::{Conditions, Part, View};
+use crate::rules::Rule;
+
+/// Up to so many rules are tried one after the other: a search costs more.
+const FEW: usize = 4;
+
+/// See the module. Rules are known by their places in the host's list.
+#[derive(Default)]
+pub(crate) struct Index {
+    shelves: Vec<Shelf>,
+    /// Rules without such a condition: of regular expressions, of headers that are there or are not, and of none.
+    others: Vec<u32>,
+}
+
+/// The rules that stand under conditions on one part of a request.
+struct Shelf {
+    part: OwnedPart,
+    ignores_case: bool,
+    texts: Texts,
+}
+
+enum OwnedPart {
+    Path,
+    Header(Rc<[u8]>),
+    Query(Rc<[u8]>),
+}
+
+/// A part, and whether it is taken in lower case: what a shelf is found by.
+type Place<'a> = (Part<'a>, bool);
+
+impl Index {
+    /// An index of those rules.
+    pub fn new(rules: &[Rc<Rule>]) -> Self {
+        let all = (0u32..).zip(rules.iter().map(|rule| &rule.conditions));
+        if rules.len() <= FEW {
+            return Self { shelves: Vec::new(), others: all.map(|(number, _)| number).collect() };
+        }
+        let shared = shared(rules);
+        let mut others = Vec::new();
+        let mut places: HashMap<Place<'_>, usize> = HashMap::new();
+        let mut shelves: Vec<(Place<'_>, Vec<Text<'_>>)> = Vec::new();
+        for (number, conditions) in all {
+            let Some((place, texts)) = rarest(conditions, &shared) else {
+                others.push(number);
+                continue;
+            };
+            let shelf = *places.entry(place).or_insert(shelves.len());
+            if shelf == shelves.len() {
+                shelves.push((place, Vec::new()));
+            }
+            if let Some((_, shelf)) = shelves.get_mut(shelf) {
+                shelf.extend(texts.map(|(text, is_prefix)| Text { text, is_prefix, number }));
+            }
+        }
+        let shelves = shelves.into_iter().map(|((part, ignores_case), texts)| {
+            let part = match part {
+                Part::Path => OwnedPart::Path,
+                Part::Header(name) => OwnedPart::Header(name.into()),
+                Part::Query(name) => OwnedPart::Query(name.into()),
+            };
+            Shelf { part, ignores_case, texts: Texts::new(texts) }
+        });
+        Self { shelves: shelves.collect(), others }
+    }
+
+    /// The first rule in order for which `holds` is true. It is asked only about rules that may concern the request.
+    pub fn first(&self, view: &View<'_>, mut holds: impl FnMut(u32) -> bool) -> Option<u32> {
+        let mut first = None;
+        let mut try_all = |numbers: &[u32]| {
+            let earlier = numbers.iter().take_while(|number| first.is_none_or(|first| **number < first));
+            if let Some(found) = earlier.into_iter().find(|number| holds(**number)) {
+                first = Some(*found);
+            }
+        };
+        for shelf in &self.shelves {
+            view.values(shelf.part(), |value| match shelf.ignores_case {
+                true => shelf.texts.find(&value.to_ascii_lowercase(), &mut try_all),
+                false => shelf.texts.find(value, &mut try_all),
+            });
+        }
+        // Last, for these are many and cost the most: a rule found before ends the search at its place.
+        try_all(&self.others);
+        first
+    }
+}
+
+impl Shelf {
+    fn part(&self) -> Part<'_> {
+        match &self.part {
+            OwnedPart::Path => Part::Path,
+            OwnedPart::Header(name) => Part::Header(name),
+            OwnedPart::Query(name) => Part::Query(name),
+        }
+    }
+}
+
+/// A text on a shelf, and whether it is a prefix.
+type Spot<'a> = (Place<'a>, &'a [u8], bool);
+
+/// How many rules could stand at each spot.
+fn shared(rules: &[Rc<Rule>]) -> HashMap<Spot<'_>, u32> {
+    let mut shared = HashMap::new();
+    for (part, beginnings) in rules.iter().flat_map(|rule| rule.conditions.indexed()) {
+        for text in beginnings.texts {
+            let spot = ((part, beginnings.ignores_case), &**text, beginnings.is_prefix);
+            let count: &mut u32 = shared.entry(spot).or_default();
+            *count = count.saturating_add(1);
+        }
+    }
+    shared
+}
+
+/// The condition that the fewest rules share, of several the first: where it stands, and its texts.
+fn rarest<'a>(
+    conditions: &'a Conditions,
+    shared: &HashMap<Spot<'a>, u32>,
+) -> Option<(Place<'a>, impl Iterator<Item = (&'a [u8], bool)>)> {
+    let (part, beginnings) = conditions.indexed().min_by_key(|(part, beginnings)| {
+        let place = (*part, beginnings.ignores_case);
+        let spots = beginnings.texts.iter().map(|text| (place, &**text, beginnings.is_prefix));
+        spots.map(|spot| shared.get(&spot).copied().unwrap_or_default()).fold(0, u32::saturating_add)
+    })?;
+    let texts = beginnings.texts.iter().map(move |text| (&**text, beginnings.is_prefix));
+    Some(((part, beginnings.ignores_case), texts))
+}
