@@ -3,22 +3,29 @@
 // As clippy.toml does for tests; these two have no switch there.
 #![cfg_attr(test, allow(clippy::arithmetic_side_effects, clippy::string_slice))]
 
+pub mod cells;
 mod fake;
 mod filter;
+mod metrics;
 mod node;
 mod step;
 
 pub use fake::FakeHost;
 pub use filter::{Filter, Request, Response, Uses};
+pub use metrics::{Metric, MetricKind};
 pub use node::{Node, Proxy};
 pub use step::{Answer, GrpcCall, HttpCall, LocalReply, Step, Wake};
 
+use cells::{Cell, Changed};
 use pointsman_http::HeaderMap;
 
 /// What a filter may ask of the proxy while it handles a request.
 pub trait Host {
     /// Nanoseconds on a clock that never goes back.
     fn monotonic(&self) -> u64;
+
+    /// Nanoseconds since 1970 on the wall clock, which may step.
+    fn wall(&self) -> u64;
 
     /// 64 random bits: good enough to share out requests, no good for secrets.
     fn random(&mut self) -> u64;
@@ -29,6 +36,15 @@ pub trait Host {
 
     /// The response's headers, while they are handled; read anew at each call.
     fn response_headers(&mut self) -> Option<HeaderMap>;
+
+    /// Adds to a counter or a gauge (a gauge takes negative amounts, too), or enters a value into a histogram.
+    fn add(&mut self, metric: &Metric, amount: i64);
+
+    /// A cell that all workers share; see [`cells`].
+    fn cell(&self, key: &str) -> Cell;
+
+    /// Changes a cell, if it is still of that version.
+    fn set_cell(&mut self, key: &str, value: &[u8], version: u32) -> Result<(), Changed>;
 
     /// An attribute that is an integer.
     fn integer(&self, path: &[&str]) -> Option<i64> {

@@ -6,6 +6,7 @@
 
 use std::ptr::null_mut;
 
+use pointsman_host::MetricKind;
 use pointsman_http::{HeaderMap, Write};
 
 /// Why a call failed: the ABI's status.
@@ -40,6 +41,8 @@ pub enum Buffer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum Level {
+    /// For whoever looks closer.
+    Debug = 1,
     /// Something has no effect.
     Warn = 3,
     /// Something is wrong.
@@ -144,13 +147,58 @@ pub fn set_tick_period(milliseconds: u32) -> Result<(), Status> {
     check(unsafe { imports::proxy_set_tick_period_milliseconds(milliseconds) })
 }
 
-/// Nanoseconds on WASI's monotonic clock, which is the same one for all workers.
-pub fn monotonic() -> Result<u64, Status> {
-    const MONOTONIC: u32 = 1;
+/// WASI's clocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Clock {
+    /// Since 1970.
+    Wall = 0,
+    /// The same one for all workers; it never goes back.
+    Monotonic = 1,
+}
+
+/// Nanoseconds on that clock.
+pub fn now(clock: Clock) -> Result<u64, Status> {
     let mut now = 0;
     // SAFETY: the pointer is valid for writes during the call.
-    check(unsafe { imports::clock_time_get(MONOTONIC, 1, &mut now) }.into())?;
+    check(unsafe { imports::clock_time_get(clock as u32, 1, &mut now) }.into())?;
     Ok(now)
+}
+
+/// Makes a metric known to the proxy. It gets a new number each time, so this is for the first time alone.
+pub fn define_metric(kind: MetricKind, name: &str) -> Result<u32, Status> {
+    let mut number = 0;
+    // SAFETY: the name is only read, and the pointer is valid for writes, during the call.
+    check(unsafe { imports::proxy_define_metric(kind as u32, name.as_ptr(), name.len(), &mut number) })?;
+    Ok(number)
+}
+
+/// Adds to a counter or a gauge.
+pub fn increment_metric(number: u32, amount: i64) -> Result<(), Status> {
+    // SAFETY: there are no pointers.
+    check(unsafe { imports::proxy_increment_metric(number, amount) })
+}
+
+/// Enters a value into a histogram.
+pub fn record_metric(number: u32, value: u64) -> Result<(), Status> {
+    // SAFETY: there are no pointers.
+    check(unsafe { imports::proxy_record_metric(number, value) })
+}
+
+/// Shared data and its version.
+pub fn shared_data(key: &str) -> Result<(Vec<u8>, u32), Status> {
+    let mut version = 0;
+    // SAFETY: the key is only read, and the pointers are valid for writes, during the call.
+    let data = take(|data, size| unsafe {
+        imports::proxy_get_shared_data(key.as_ptr(), key.len(), data, size, &mut version)
+    })?;
+    Ok((data, version))
+}
+
+/// Changes shared data of that version. Envoy asks for no version where there is no data yet.
+pub fn set_shared_data(key: &str, data: &[u8], version: u32) -> Result<(), Status> {
+    // SAFETY: the proxy only reads the slices, and only during the call.
+    check(unsafe { imports::proxy_set_shared_data(key.as_ptr(), key.len(), data.as_ptr(), data.len(), version) })
 }
 
 /// Writes a line into Envoy's log.
@@ -201,6 +249,23 @@ mod imports {
         pub fn proxy_continue_stream(stream: u32) -> u32;
         pub fn proxy_set_effective_context(context: u32) -> u32;
         pub fn proxy_set_tick_period_milliseconds(period: u32) -> u32;
+        pub fn proxy_define_metric(kind: u32, name: *const u8, size: usize, number: *mut u32) -> u32;
+        pub fn proxy_increment_metric(number: u32, amount: i64) -> u32;
+        pub fn proxy_record_metric(number: u32, value: u64) -> u32;
+        pub fn proxy_get_shared_data(
+            key: *const u8,
+            key_size: usize,
+            data: *mut *mut u8,
+            size: *mut usize,
+            version: *mut u32,
+        ) -> u32;
+        pub fn proxy_set_shared_data(
+            key: *const u8,
+            key_size: usize,
+            data: *const u8,
+            size: usize,
+            version: u32,
+        ) -> u32;
     }
 
     #[link(wasm_import_module = "wasi_snapshot_preview1")]
@@ -237,5 +302,10 @@ mod imports {
         proxy_continue_stream(u32);
         proxy_set_effective_context(u32);
         proxy_set_tick_period_milliseconds(u32);
+        proxy_define_metric(u32, *const u8, usize, *mut u32);
+        proxy_increment_metric(u32, i64);
+        proxy_record_metric(u32, u64);
+        proxy_get_shared_data(*const u8, usize, *mut *mut u8, *mut usize, *mut u32);
+        proxy_set_shared_data(*const u8, usize, *const u8, usize, u32);
     }
 }

@@ -10,9 +10,10 @@
 mod abi;
 mod callbacks;
 mod chain;
-mod configuration;
+pub mod configuration;
 mod deadlines;
 mod lifecycle;
+mod metrics;
 mod proxy;
 mod worker;
 

@@ -1,10 +1,12 @@
 //! What the pipeline needs of the proxy beyond what filters may ask, and Envoy as the one that gives it.
 
-use pointsman_host::{GrpcCall, Host, HttpCall, LocalReply};
+use pointsman_host::cells::{Cell, Changed};
+use pointsman_host::{GrpcCall, Host, HttpCall, LocalReply, Metric, MetricKind};
 use pointsman_http::{HeaderMap, Write};
 use proxy_wasm::hostcalls;
 
-use crate::abi::{self, Buffer, Level, Map, Status};
+use crate::abi::{self, Buffer, Clock, Level, Map, Status};
+use crate::metrics;
 
 /// The proxy, from within a callback. Tests have one of their own, which counts the calls.
 pub(crate) trait Proxy: Host {
@@ -45,7 +47,11 @@ impl Envoy {
 
 impl Host for Envoy {
     fn monotonic(&self) -> u64 {
-        abi::monotonic().unwrap_or(0)
+        abi::now(Clock::Monotonic).unwrap_or(0)
+    }
+
+    fn wall(&self) -> u64 {
+        abi::now(Clock::Wall).unwrap_or(0)
     }
 
     fn random(&mut self) -> u64 {
@@ -59,6 +65,33 @@ impl Host for Envoy {
     fn response_headers(&mut self) -> Option<HeaderMap> {
         abi::read_map(Map::Response).ok().and_then(|block| HeaderMap::parse(block).ok())
     }
+
+    fn add(&mut self, metric: &Metric, amount: i64) {
+        // Envoy takes an increment of nothing for an error. One that it refuses is one that nobody will see.
+        let Some(number) = metric.number(metrics::number).filter(|_| amount != 0) else { return };
+        let _ = match metric.kind() {
+            MetricKind::Counter | MetricKind::Gauge => abi::increment_metric(number, amount),
+            MetricKind::Histogram => abi::record_metric(number, u64::try_from(amount).unwrap_or_default()),
+        };
+    }
+
+    fn cell(&self, key: &str) -> Cell {
+        let (value, version) = abi::shared_data(&cell_key(key)).unwrap_or_default();
+        Cell { value, version }
+    }
+
+    fn set_cell(&mut self, key: &str, value: &[u8], version: u32) -> Result<(), Changed> {
+        // Where nobody has set it yet, any version will do, but for 0: with that, one would overwrite the value of
+        // whoever was faster. This one is not reached.
+        let version = if version == 0 { u32::MAX } else { version };
+        abi::set_shared_data(&cell_key(key), value, version).map_err(|_| Changed)
+    }
+}
+
+/// All plugins of a VM share one space of keys. The number is to be raised when cells of an older version of us would
+/// be misread.
+fn cell_key(key: &str) -> String {
+    format!("pointsman/1/{key}")
 }
 
 impl Proxy for Envoy {

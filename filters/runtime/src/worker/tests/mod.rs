@@ -9,7 +9,8 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use pointsman_host::{Answer, Filter, GrpcCall, Host, HttpCall, LocalReply, Node, Request, Response, Step, Uses, Wake};
+use pointsman_host::cells::{Cell, Changed};
+use pointsman_host::{Answer, Filter, GrpcCall, Host, HttpCall, LocalReply, Metric, Node, Request, Response, Step, Uses, Wake};
 use pointsman_http::{HeaderMap, Write};
 use pointsman_wire::Cursor;
 
@@ -167,8 +168,27 @@ impl Host for FakeProxy {
         self.now
     }
 
+    fn wall(&self) -> u64 {
+        self.count("clock");
+        self.now
+    }
+
     fn random(&mut self) -> u64 {
         0 // no call to the proxy
+    }
+
+    fn add(&mut self, _: &Metric, _: i64) {
+        self.count("metric");
+    }
+
+    fn cell(&self, _: &str) -> Cell {
+        self.count("cell");
+        Cell::default()
+    }
+
+    fn set_cell(&mut self, _: &str, _: &[u8], _: u32) -> Result<(), Changed> {
+        self.count("cell");
+        Ok(())
     }
 
     fn property(&self, path: &[&str]) -> Option<Vec<u8>> {
