@@ -3,6 +3,7 @@
 //! A test is an `async fn name(envoy: &Envoy) -> anyhow::Result<()>` and its name in its module's `tests()`; a module is
 //! a line in `main`.
 
+mod bad_configurations;
 mod claims;
 mod configuration;
 mod cors;
@@ -10,10 +11,12 @@ mod formats;
 mod grpc_example;
 mod harness;
 mod header_operations;
+mod hostile;
 mod mirrors;
 mod native;
 mod policies;
 mod redirects;
+mod reloads;
 mod resilience;
 mod rewrites;
 mod routing;
@@ -25,6 +28,7 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let tests = [
+        bad_configurations::tests(),
         claims::tests(),
         configuration::tests(),
         cors::tests(),
@@ -32,10 +36,12 @@ fn main() -> ExitCode {
         grpc_example::tests(),
         harness::tests(),
         header_operations::tests(),
+        hostile::tests(),
         mirrors::tests(),
         native::tests(),
         policies::tests(),
         redirects::tests(),
+        reloads::tests(),
         resilience::tests(),
         rewrites::tests(),
         routing::tests(),

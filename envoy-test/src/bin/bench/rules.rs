@@ -34,7 +34,7 @@ impl Rules {
             let condition = match self.0 {
                 Kind::Header => json!({"headers": {"end-user": {"exact": text}}}),
                 Kind::HeaderRegex => json!({"headers": {"end-user": {"regex": text}}}),
-                Kind::Path if number % 2 == 0 => json!({"uri": {"exact": text}}),
+                Kind::Path if number.is_multiple_of(2) => json!({"uri": {"exact": text}}),
                 Kind::Path => json!({"uri": {"prefix": text}}),
                 Kind::PathRegex => json!({"uri": {"regex": text}}),
             };
@@ -50,7 +50,7 @@ impl Rules {
             let condition = match self.0 {
                 Kind::Header => header(json!({"exact": text})),
                 Kind::HeaderRegex => header(json!({"safe_regex": {"regex": text}})),
-                Kind::Path if number % 2 == 0 => json!({"path": text}),
+                Kind::Path if number.is_multiple_of(2) => json!({"path": text}),
                 Kind::Path => json!({"prefix": text}),
                 Kind::PathRegex => json!({"safe_regex": {"regex": text}}),
             };
