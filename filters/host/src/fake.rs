@@ -16,6 +16,8 @@ pub struct FakeHost {
     pub now: u64,
     /// What [`Host::wall`] says.
     pub wall: u64,
+    /// What [`Host::vm`] says.
+    pub vm: u64,
     /// What [`Host::random`] says, one after the other; then 0.
     pub random: VecDeque<u64>,
     /// Attributes by their path, joined by dots.
@@ -37,6 +39,10 @@ impl Host for FakeHost {
 
     fn wall(&self) -> u64 {
         self.wall
+    }
+
+    fn vm(&self) -> u64 {
+        self.vm
     }
 
     fn random(&mut self) -> u64 {

@@ -8,6 +8,7 @@ mod fake;
 mod filter;
 mod metrics;
 mod node;
+pub mod slots;
 mod step;
 
 pub use fake::FakeHost;
@@ -26,6 +27,9 @@ pub trait Host {
 
     /// Nanoseconds since 1970 on the wall clock, which may step.
     fn wall(&self) -> u64;
+
+    /// Which VM this is, of all that share cells: a worker's, as long as it lives.
+    fn vm(&self) -> u64;
 
     /// 64 random bits: good enough to share out requests, no good for secrets.
     fn random(&mut self) -> u64;

@@ -39,10 +39,17 @@ pub(crate) struct Envoy {
 
 impl Envoy {
     pub fn new() -> Self {
-        // The standard library's hasher seeds are the host's randomness, without a crate for it.
-        let seed = std::hash::BuildHasher::hash_one(&std::collections::hash_map::RandomState::new(), 0u8);
-        Self { random: fastrand::Rng::with_seed(seed) }
+        Self { random: fastrand::Rng::with_seed(seed()) }
     }
+}
+
+thread_local! {
+    static VM: u64 = seed();
+}
+
+/// The host's randomness: the standard library seeds its hashers with it, so it takes no crate.
+fn seed() -> u64 {
+    std::hash::BuildHasher::hash_one(&std::collections::hash_map::RandomState::new(), 0u8)
 }
 
 impl Host for Envoy {
@@ -52,6 +59,10 @@ impl Host for Envoy {
 
     fn wall(&self) -> u64 {
         abi::now(Clock::Wall).unwrap_or(0)
+    }
+
+    fn vm(&self) -> u64 {
+        VM.with(|vm| *vm)
     }
 
     fn random(&mut self) -> u64 {

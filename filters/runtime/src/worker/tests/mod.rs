@@ -173,6 +173,10 @@ impl Host for FakeProxy {
         self.now
     }
 
+    fn vm(&self) -> u64 {
+        1
+    }
+
     fn random(&mut self) -> u64 {
         0 // no call to the proxy
     }
