@@ -1,7 +1,7 @@
 # `make` alone explains itself. What a target needs from elsewhere it gets by itself, except rustup and Python with pip.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help build demo tour test test-native test-wasm test-envoy conformance bench envoy test-modules lint clean xtask
+.PHONY: help build demo tour test test-native test-wasm test-envoy conformance bench envoy test-modules lint clean fuzz xtask
 
 # A conformance suite's cases.json, for `make conformance`.
 CONFORMANCE_CASES ?=
@@ -63,6 +63,9 @@ endif
 bench: build test-modules envoy ## Measure what the modules cost in a real Envoy (needs valgrind)
 	cargo run --release -p envoy-test --bin bench
 
+fuzz: ## Run each fuzz target for FUZZ_SECONDS (60), two at a time; gets the nightly Rust that it needs
+	@fuzz/run
+
 envoy: xtask ## Get Envoy, or find that of ENVOY_BIN
 	@cargo xtask envoy
 
@@ -71,6 +74,7 @@ test-modules: xtask ## Build the modules that only tests use
 
 lint: ## Formatting and lints, natively and for Wasm
 	cargo fmt --all --check
+	cargo fmt --manifest-path fuzz/Cargo.toml --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo clippy --target wasm32-wasip1 -- -D warnings
 

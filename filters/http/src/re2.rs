@@ -5,8 +5,8 @@
 //! refuses is refused, and so is the little that is not read; nothing gets a silently different meaning.
 //!
 //! It is run here, too, and in RE2's way: as a program, in time that is linear in the value whatever the pattern. For
-//! bytes alone that is a few hundred lines. The engine behind `regex` was a third of a module, and took 40 times as
-//! long to compile a pattern; the tests hold this one to it.
+//! bytes alone that is a few hundred lines, where the engine behind `regex` was a quarter of a module; the tests hold
+//! this one to it.
 
 mod class;
 mod escape;

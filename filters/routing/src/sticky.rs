@@ -65,7 +65,7 @@ impl Sticky {
         match &self.key {
             // All lines count, in whatever order, as in Envoy.
             config::Sticky::Header(name) => headers.values(name).map(hash).reduce(u64::wrapping_add),
-            config::Sticky::Cookie(cookie) => cookie::find(headers, cookie.name.as_bytes()).map(hash),
+            config::Sticky::Cookie(cookie) => pointsman_http::cookie::find(headers, cookie.name.as_bytes()).map(hash),
             config::Sticky::SourceIp => {
                 let address = host.property(&["source", "address"])?;
                 let (ip, port) = address::split(&address);

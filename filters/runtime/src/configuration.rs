@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 
 use pointsman_host::{Host, Node};
 use pointsman_http::HeaderMap;
-use pointsman_wire::{Cursor, Path, Report, Value};
-use prost::Message;
+use pointsman_wire::{Cursor, Object, Path, Report, Value, json, proto};
 
 use crate::chain::Chain;
 
@@ -27,19 +26,22 @@ const SECTIONS: [(&str, Option<&str>); 10] = [
 /// The bytes as a tree: JSON text, or a serialized `google.protobuf.Struct`; none at all: an empty configuration.
 ///
 /// The error says what is wrong with them.
-pub(crate) fn parse(bytes: &[u8]) -> Result<Value, String> {
+pub fn parse(bytes: &[u8]) -> Result<Value<'_>, String> {
     if bytes.is_empty() {
-        return Ok(Value::Object(Default::default()));
+        return Ok(Value::Object(Object::default()));
     }
     // A Struct's first byte is a line feed, with which JSON text may begin as well; but no Struct is JSON.
-    let json = match serde_json::from_slice(bytes) {
-        Ok(value) => return Ok(value),
-        Err(error) => error,
+    let why = match std::str::from_utf8(bytes) {
+        Ok(text) => match json::parse(text) {
+            Ok(value) => return Ok(value),
+            Err(why) => why.to_string(),
+        },
+        Err(why) => why.to_string(),
     };
     if bytes.first() == Some(&b'\n')
-        && let Ok(message) = prost_types::Struct::decode(bytes)
+        && let Some(value) = proto::parse(bytes)
     {
-        return Ok(object(message));
+        return Ok(value);
     }
     match std::str::from_utf8(bytes) {
         Ok(text) if !text.trim_start().starts_with(['{', '[']) => {
@@ -47,34 +49,16 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Value, String> {
              not as text"
                 .into())
         }
-        _ => Err(format!("not JSON: {json}")),
-    }
-}
-
-fn object(message: prost_types::Struct) -> Value {
-    Value::Object(message.fields.into_iter().map(|(name, field)| (name, value(field))).collect())
-}
-
-/// A Struct's numbers are doubles: a whole one becomes a whole one again.
-fn value(value_of_struct: prost_types::Value) -> Value {
-    use prost_types::value::Kind;
-    match value_of_struct.kind {
-        None | Some(Kind::NullValue(_)) => Value::Null,
-        Some(Kind::BoolValue(boolean)) => Value::Bool(boolean),
-        Some(Kind::StringValue(text)) => Value::String(text),
-        Some(Kind::StructValue(message)) => object(message),
-        Some(Kind::ListValue(list)) => Value::Array(list.values.into_iter().map(value).collect()),
-        #[allow(clippy::cast_possible_truncation)]
-        Some(Kind::NumberValue(number)) if number.fract() == 0.0 && number.abs() < 9e15 => Value::from(number as i64),
-        Some(Kind::NumberValue(number)) => Value::from(number),
+        _ => Err(format!("not JSON: {why}")),
     }
 }
 
 /// Builds the filters of a module from its configuration. They are there exactly if the report has no errors.
-pub(crate) fn build<C: Chain>(configuration: &Value, node: &Node) -> (Option<C>, Report) {
+pub fn build<'a, C: Chain>(configuration: impl Into<Value<'a>>, node: &Node) -> (Option<C>, Report) {
+    let configuration = &configuration.into();
     let report = RefCell::new(Report::default());
     let at = Cursor::new(configuration, &Path::ROOT, &report);
-    let filters = match configuration.is_object() {
+    let filters = match configuration.as_object().is_some() {
         true => {
             check_sections(at, &C::sections());
             C::configure(at, node)
@@ -86,7 +70,7 @@ pub(crate) fn build<C: Chain>(configuration: &Value, node: &Node) -> (Option<C>,
 }
 
 fn check_sections(at: Cursor<'_>, own: &[&'static str]) {
-    let empty = |value: &Value| match value {
+    let empty = |value: &Value<'_>| match value {
         Value::Array(list) => list.is_empty(),
         Value::Object(map) => map.is_empty(),
         other => other.is_null(),
@@ -124,9 +108,12 @@ fn pairs(bytes: Vec<u8>) -> BTreeMap<String, String> {
 }
 
 #[cfg(test)]
+mod corpus;
+#[cfg(test)]
 mod tests {
     use pointsman_host::{FakeHost, Proxy};
-    use serde_json::json;
+    use prost::Message;
+    use serde_json::{Value, json};
 
     use super::*;
 
@@ -147,7 +134,7 @@ mod tests {
         prost_types::Value { kind: Some(kind) }
     }
 
-    fn serialized(value: &Value) -> Vec<u8> {
+    pub(super) fn serialized(value: &Value) -> Vec<u8> {
         match to_struct(value).kind {
             Some(prost_types::value::Kind::StructValue(message)) => message.encode_to_vec(),
             _ => panic!("not an object"),

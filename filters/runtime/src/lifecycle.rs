@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use pointsman_host::Host;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{Action, ContextType};
 
@@ -82,6 +83,7 @@ impl<C: Chain> RootContext for Root<C> {
 
 /// Reads the configuration, and says in Envoy's log what is wrong with it: Envoy itself gives no reason.
 fn load<C: Chain>(envoy: &mut Envoy) -> Option<C> {
+    let started = envoy.monotonic();
     let bytes = abi::read_buffer(Buffer::PluginConfiguration).unwrap_or_default();
     let configuration = match configuration::parse(&bytes) {
         Ok(configuration) => configuration,
@@ -90,7 +92,7 @@ fn load<C: Chain>(envoy: &mut Envoy) -> Option<C> {
             return None;
         }
     };
-    let (filters, report) = configuration::build(&configuration, &configuration::node(envoy));
+    let (filters, report) = configuration::build(configuration, &configuration::node(envoy));
     for warning in report.warnings() {
         envoy.log(Level::Warn, &format!("pointsman: {warning}"));
     }
@@ -102,7 +104,19 @@ fn load<C: Chain>(envoy: &mut Envoy) -> Option<C> {
     for error in report.errors() {
         envoy.log(Level::Error, &format!("pointsman: {error}"));
     }
+    drop(report);
+    // So long this worker served nobody. Memory never shrinks: this is the most that was ever needed.
+    let micros = envoy.monotonic().saturating_sub(started).checked_div(1_000).unwrap_or_default();
+    envoy.log(Level::Debug, &format!("pointsman: configured in {micros} us, memory {} KiB", memory_kib()));
     filters
+}
+
+/// How much memory the VM has taken.
+fn memory_kib() -> usize {
+    #[cfg(target_arch = "wasm32")]
+    return core::arch::wasm32::memory_size::<0>().saturating_mul(64);
+    #[cfg(not(target_arch = "wasm32"))]
+    0
 }
 
 struct Http<C: Chain> {

@@ -3,10 +3,9 @@
 use std::cell::RefCell;
 use std::fmt::Display;
 
-use serde_json::Value;
-
 use crate::path::Path;
 use crate::report::Report;
+use crate::value::Value;
 
 /// How many characters of an offending value a message shows.
 const SHOWN: usize = 60;
@@ -31,9 +30,9 @@ pub trait Decode: Sized {
 }
 
 /// Decodes a whole configuration. The value is there exactly if the report has no errors.
-pub fn decode<T: Decode>(value: &Value) -> (Option<T>, Report) {
+pub fn decode<'a, T: Decode>(value: impl Into<Value<'a>>) -> (Option<T>, Report) {
     let report = RefCell::new(Report::default());
-    let decoded = T::decode(Cursor::new(value, &Path::ROOT, &report));
+    let decoded = T::decode(Cursor::new(&value.into(), &Path::ROOT, &report));
     let report = report.into_inner();
     (decoded.filter(|_| report.errors().is_empty()), report)
 }
@@ -41,19 +40,19 @@ pub fn decode<T: Decode>(value: &Value) -> (Option<T>, Report) {
 /// A value in the tree, its place, and where to report what is wrong with it.
 #[derive(Clone, Copy)]
 pub struct Cursor<'a> {
-    value: &'a Value,
+    value: &'a Value<'a>,
     path: &'a Path<'a>,
     report: &'a RefCell<Report>,
 }
 
 impl<'a> Cursor<'a> {
     /// A cursor at that value.
-    pub fn new(value: &'a Value, path: &'a Path<'a>, report: &'a RefCell<Report>) -> Self {
+    pub fn new(value: &'a Value<'a>, path: &'a Path<'a>, report: &'a RefCell<Report>) -> Self {
         Self { value, path, report }
     }
 
     /// The value as it stands.
-    pub fn value(self) -> &'a Value {
+    pub fn value(self) -> &'a Value<'a> {
         self.value
     }
 
@@ -64,19 +63,19 @@ impl<'a> Cursor<'a> {
 
     /// Reports that something here is wrong: what, and the cure. Returns `None`, for `return at.error(…)`.
     pub fn error<T>(self, message: impl Display) -> Option<T> {
-        self.report.borrow_mut().error(self.path.to_string(), message.to_string());
+        self.report_error(self.path, &message);
         None
     }
 
     /// Reports that something is wrong at a path that was noted earlier, such as a [`Resource`](crate::Resource)'s.
     pub fn error_at<T>(self, path: String, message: impl Display) -> Option<T> {
-        self.report.borrow_mut().error(path, message.to_string());
+        self.report_error(&path, &message);
         None
     }
 
     /// Warns of something at a path that was noted earlier.
     pub fn warning_at(self, path: String, message: impl Display) {
-        self.report.borrow_mut().warning(path, message.to_string());
+        self.report_warning(&path, &message);
     }
 
     /// Reports that the value is not what is expected here.
@@ -88,7 +87,18 @@ impl<'a> Cursor<'a> {
 
     /// Reports that what stands here has no effect, and why.
     pub fn warning(self, message: impl Display) {
-        self.report.borrow_mut().warning(self.path.to_string(), message.to_string());
+        self.report_warning(self.path, &message);
+    }
+
+    // Of the many kinds of messages there is only one way to report them.
+    #[cold]
+    fn report_error(self, path: &dyn Display, message: &dyn Display) {
+        self.report.borrow_mut().error(path.to_string(), message.to_string());
+    }
+
+    #[cold]
+    fn report_warning(self, path: &dyn Display, message: &dyn Display) {
+        self.report.borrow_mut().warning(path.to_string(), message.to_string());
     }
 
     /// How many errors were reported so far: to see whether a part was read without any.
@@ -96,12 +106,12 @@ impl<'a> Cursor<'a> {
         self.report.borrow().error_count()
     }
 
-    /// Another value at the same place.
-    pub fn with<'b>(self, value: &'b Value) -> Cursor<'b>
+    /// That value, at that path.
+    pub(crate) fn to<'b>(self, path: &'b Path<'b>, value: &'b Value<'b>) -> Cursor<'b>
     where
         'a: 'b,
     {
-        Cursor { value, path: self.path, report: self.report }
+        Cursor { value, path, report: self.report }
     }
 
     /// Goes to the field of that name, absent or not, and does `then` there. An absent field reads as null.
@@ -114,20 +124,21 @@ impl<'a> Cursor<'a> {
     /// Goes to the list's element of that index, and does `then` there.
     pub fn element<R>(self, index: usize, then: impl FnOnce(Cursor<'_>) -> R) -> R {
         let path = self.path.index(index);
-        let value = self.value.get(index).unwrap_or(&Value::Null);
+        let value = self.value.as_array().and_then(|list| list.get(index)).unwrap_or(&Value::Null);
         then(Cursor { value, path: &path, report: self.report })
     }
 
     /// Does `then` at each element of the list that stands here (none, if it is no list).
     pub fn each(self, mut then: impl FnMut(Cursor<'_>)) {
-        for index in 0..self.value.as_array().map_or(0, Vec::len) {
-            self.element(index, &mut then);
+        for (index, value) in self.value.as_array().unwrap_or_default().iter().enumerate() {
+            let path = self.path.index(index);
+            then(Cursor { value, path: &path, report: self.report });
         }
     }
 
     /// Does `then` at each entry of the object that stands here (none, if it is no object).
     pub fn entries(self, mut then: impl FnMut(&str, Cursor<'_>)) {
-        for (name, value) in self.value.as_object().into_iter().flatten() {
+        for (name, value) in self.value.as_object().into_iter().flat_map(|object| object.iter()) {
             let path = self.path.field(name);
             then(name, Cursor { value, path: &path, report: self.report });
         }
@@ -135,7 +146,7 @@ impl<'a> Cursor<'a> {
 }
 
 /// "7 is a number", short enough for a log line.
-fn describe(value: &Value) -> String {
+fn describe(value: &Value<'_>) -> String {
     let kind = match value {
         Value::Null => return "null".into(),
         Value::Array(_) => return "a list".into(),
@@ -148,7 +159,7 @@ fn describe(value: &Value) -> String {
 }
 
 /// The value as text, cut if it is long.
-pub(crate) fn shown(value: &Value) -> String {
+pub(crate) fn shown(value: &Value<'_>) -> String {
     let text = value.to_string();
     match text.char_indices().nth(SHOWN) {
         Some((cut, _)) => format!("{}…", text.get(..cut).unwrap_or_default()),

@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
-
 use crate::decode::{Cursor, Decode, shown};
+use crate::value::Value;
 
 /// The longest `google.protobuf.Duration`, about 10,000 years.
 const MOST_SECONDS: u128 = 315_576_000_000;

@@ -38,12 +38,15 @@
 
 mod decode;
 mod duration;
+pub mod json;
 mod message;
 mod nearest;
 mod path;
+pub mod proto;
 mod report;
 mod resource;
 mod scalars;
+mod value;
 
 pub use decode::{Cursor, Decode, decode};
 pub use message::{Class, Field, Message, unknown};
@@ -51,7 +54,7 @@ pub use path::Path;
 pub use report::{Problem, Report};
 pub use resource::{Kind, Resource, resources};
 pub use scalars::whole;
-pub use serde_json::Value;
+pub use value::{Number, Object, Value};
 
 #[doc(hidden)]
 pub use message::Fields;

@@ -1,9 +1,8 @@
 //! Messages: objects whose fields are declared once.
 
-use serde_json::Value;
-
 use crate::decode::{Cursor, Decode};
 use crate::nearest::nearest;
+use crate::value::Value;
 
 /// What becomes of a field that somebody wrote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +30,9 @@ pub trait Message: Decode {
     const NAME: &'static str;
     /// All fields of the API, in the order of the declaration.
     const FIELDS: &'static [Field];
+
+    /// Reads it where fields of those names stand beside its own, for somebody else to read.
+    fn decode_beside(at: Cursor<'_>, others: &[&str]) -> Option<Self>;
 }
 
 /// Declares a message: a struct, its fields' names in JSON, and which further fields of the API are inert or refused.
@@ -61,58 +63,79 @@ macro_rules! message {
                 $($($crate::Field { name: $inert, class: $crate::Class::Inert($inert_why) },)*)?
                 $($($crate::Field { name: $refused, class: $crate::Class::Refused($refused_why) },)*)?
             ];
-        }
 
-        impl $crate::Decode for $type {
-            fn decode(at: $crate::Cursor<'_>) -> Option<Self> {
-                let mut fields = $crate::Fields::open(at, <Self as $crate::Message>::FIELDS)?;
-                $(let $field = fields.take::<$field_type>($json);)*
+            fn decode_beside(at: $crate::Cursor<'_>, others: &[&str]) -> Option<Self> {
+                let mut found = [const { None }; <Self as $crate::Message>::FIELDS.len()];
+                let mut fields = $crate::Fields::open(at, <Self as $crate::Message>::FIELDS, others, &mut found)?;
+                $(let $field = fields.take::<$field_type>();)*
                 fields.close()?;
                 let message = Self { $($field: $field?,)* };
                 $($check(&message, at)?;)?
                 Some(message)
             }
         }
+
+        impl $crate::Decode for $type {
+            fn decode(at: $crate::Cursor<'_>) -> Option<Self> {
+                <Self as $crate::Message>::decode_beside(at, &[])
+            }
+        }
     };
 }
 
-/// The class of a field, by its name; `None`: the message has no such field.
+/// An object that is being read, field by field. What does not depend on a field's type is not generic: there are
+/// many messages.
 #[doc(hidden)]
-pub fn class_of(fields: &[Field], name: &str) -> Option<Class> {
-    fields.iter().find(|field| field.name == name).map(|field| field.class)
-}
-
-/// An object that is being read, field by field.
-#[doc(hidden)]
-pub struct Fields<'a> {
+pub struct Fields<'a, 'f> {
     at: Cursor<'a>,
+    /// Those that are still to be read, and what stands there.
+    rest: std::iter::Zip<std::slice::Iter<'static, Field>, std::slice::Iter<'f, Option<&'a Value<'a>>>>,
     sound: bool,
 }
 
-impl<'a> Fields<'a> {
-    /// Says what is wrong with the names that stand here: unknown, refused, without effect.
-    pub fn open(at: Cursor<'a>, known: &[Field]) -> Option<Self> {
-        if !at.value().is_object() {
+impl<'a, 'f> Fields<'a, 'f> {
+    /// Finds the values of the known fields, and says what is wrong with the names that stand here: unknown, refused,
+    /// without effect.
+    pub fn open(
+        at: Cursor<'a>,
+        known: &'static [Field],
+        others: &[&str],
+        found: &'f mut [Option<&'a Value<'a>>],
+    ) -> Option<Self> {
+        let Some(object) = at.value().as_object() else {
             return at.mismatch("an object");
-        }
+        };
         let mut sound = true;
-        at.entries(|name, entry| match class_of(known, name) {
-            // An empty list or string says nothing, so nothing is lost.
-            Some(Class::Inert(_) | Class::Refused(_)) if says_nothing(entry.value()) => {}
-            Some(Class::Honoured) => {}
-            Some(Class::Inert(why)) => entry.warning(format_args!("has no effect: {why}")),
-            Some(Class::Refused(why)) => sound = entry.error(format_args!("is refused: {why}")).unwrap_or(false),
-            None => {
-                let names = known.iter().filter(|field| !matches!(field.class, Class::Refused(_)));
-                sound = unknown(entry, name, names.map(|field| field.name)).unwrap_or(false);
+        for (name, value) in object.iter() {
+            let place = known.iter().position(|field| field.name == name);
+            let Some((field, found)) = place.and_then(|place| known.get(place).zip(found.get_mut(place))) else {
+                if !others.contains(&name) {
+                    let names = known.iter().filter(|field| !matches!(field.class, Class::Refused(_)));
+                    let path = at.path().field(name);
+                    unknown::<()>(at.to(&path, value), name, names.map(|field| field.name));
+                    sound = false;
+                }
+                continue;
+            };
+            match field.class {
+                Class::Honoured => *found = Some(value),
+                // An empty list or string says nothing, so nothing is lost.
+                _ if says_nothing(value) => {}
+                Class::Inert(why) => at.field(name, |at| at.warning(format_args!("has no effect: {why}"))),
+                Class::Refused(why) => {
+                    at.field(name, |at| at.error::<()>(format_args!("is refused: {why}")));
+                    sound = false;
+                }
             }
-        });
-        Some(Self { at, sound })
+        }
+        Some(Self { at, rest: known.iter().zip(found.iter()), sound })
     }
 
-    /// Reads one field.
-    pub fn take<T: Decode>(&mut self, name: &str) -> Option<T> {
-        let read = self.at.field(name, |field| T::decode_or_absent(field));
+    /// Reads the next field.
+    pub fn take<T: Decode>(&mut self) -> Option<T> {
+        let (field, value) = self.rest.next()?;
+        let path = self.at.path().field(field.name);
+        let read = T::decode_or_absent(self.at.to(&path, value.unwrap_or(&Value::Null)));
         self.sound &= read.is_some();
         read
     }
@@ -131,7 +154,7 @@ pub fn unknown<'a, T>(at: Cursor<'_>, name: &str, known: impl Iterator<Item = &'
     }
 }
 
-fn says_nothing(value: &Value) -> bool {
+fn says_nothing(value: &Value<'_>) -> bool {
     match value {
         Value::Null => true,
         Value::Array(list) => list.is_empty(),

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::value::Quoted;
+
 /// A place in the tree, linked to the place around it, so that descending allocates nothing.
 #[derive(Clone, Copy)]
 pub struct Path<'a> {
@@ -44,7 +46,7 @@ impl fmt::Display for Path<'_> {
         match self.step {
             Step::Root => Ok(()),
             Step::Index(index) => write!(f, "[{index}]"),
-            Step::Field(name) if !is_identifier(name) => write!(f, "[{name:?}]"),
+            Step::Field(name) if !is_identifier(name) => write!(f, "[{}]", Quoted(name)),
             Step::Field(name) if self.parent.is_some_and(Path::is_root) => f.write_str(name),
             Step::Field(name) => write!(f, ".{name}"),
         }

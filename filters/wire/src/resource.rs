@@ -1,9 +1,8 @@
 //! Kubernetes resources as somebody pastes them: whole, as a `kind: List`, or the bare spec.
 
-use serde_json::Value;
-
 use crate::decode::{Cursor, Decode};
 use crate::message::{Fields, Message};
+use crate::value::Value;
 use crate::{Class, Field};
 
 /// A resource's spec.
@@ -47,7 +46,7 @@ pub fn resources<T: Kind>(at: Cursor<'_>) -> Option<Vec<Resource<T>>> {
 fn collect<T: Kind>(at: Cursor<'_>, all: &mut Vec<Resource<T>>) {
     match at.value().get("kind").and_then(Value::as_str) {
         Some(kind) if kind == "List" || kind.strip_suffix("List") == Some(T::KIND) => {
-            Fields::open(at, LIST);
+            Fields::open(at, LIST, &[], &mut [None; LIST.len()]);
             at.field("items", |items| match items.value() {
                 Value::Array(_) => items.each(|item| collect(item, all)),
                 Value::Null => drop(items.error::<()>("is missing")),
@@ -59,7 +58,7 @@ fn collect<T: Kind>(at: Cursor<'_>, all: &mut Vec<Resource<T>>) {
     }
 }
 
-fn is_whole(value: &Value) -> bool {
+fn is_whole(value: &Value<'_>) -> bool {
     ["kind", "apiVersion", "metadata", "spec"].iter().any(|name| value.get(name).is_some())
 }
 
@@ -82,7 +81,8 @@ const LIST: &[Field] = &[
 const METADATA: [&str; 3] = ["name", "namespace", "creationTimestamp"];
 
 fn whole<T: Kind>(at: Cursor<'_>) -> Option<Resource<T>> {
-    let fields = Fields::open(at, WHOLE)?;
+    let mut found = [None; WHOLE.len()];
+    let fields = Fields::open(at, WHOLE, &[], &mut found)?;
     let kind = at.field("kind", |kind| match kind.value().as_str() {
         Some(name) if name == T::KIND => Some(()),
         _ => kind.error(format_args!("expected `{}`: other kinds do not belong here", T::KIND)),
@@ -95,7 +95,7 @@ fn whole<T: Kind>(at: Cursor<'_>) -> Option<Resource<T>> {
         }
     });
     let metadata = at.field("metadata", |metadata| {
-        if !metadata.value().is_null() && !metadata.value().is_object() {
+        if !metadata.value().is_null() && metadata.value().as_object().is_none() {
             return metadata.mismatch("an object");
         }
         let text = |name| metadata.field(name, Option::<String>::decode_or_absent);
@@ -121,7 +121,7 @@ fn inert_parts(at: Cursor<'_>) {
         inert.push(format!("apiVersion ({version}: all versions mean the same)"));
     }
     if let Some(metadata) = at.value().get("metadata").and_then(Value::as_object) {
-        let names = metadata.keys().filter(|name| !METADATA.contains(&name.as_str()));
+        let names = metadata.iter().map(|(name, _)| name).filter(|name| !METADATA.contains(name));
         inert.extend(names.map(|name| format!("metadata.{name}")));
     }
     if at.value().get("status").is_some() {
@@ -134,26 +134,19 @@ fn inert_parts(at: Cursor<'_>) {
 
 /// A spec that stands alone may carry `name` and `namespace` itself.
 fn bare<T: Kind>(at: Cursor<'_>) -> Option<Resource<T>> {
-    let Value::Object(object) = at.value() else {
+    if at.value().as_object().is_none() {
         return at.mismatch(T::NAME);
-    };
+    }
     let name = at.field("name", Option::<String>::decode_or_absent)?;
     let namespace = at.field("namespace", Option::<String>::decode_or_absent)?;
-    let spec = if name.is_some() || namespace.is_some() {
-        let mut rest = object.clone();
-        rest.remove("name");
-        rest.remove("namespace");
-        T::decode(at.with(&Value::Object(rest)))?
-    } else {
-        T::decode(at)?
-    };
+    let spec = T::decode_beside(at, &["name", "namespace"])?;
     let path = at.path().to_string();
     Some(Resource { name: name.unwrap_or_else(|| path.clone()), namespace, created: None, path, spec })
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
     use crate::{Path, Report, message};
@@ -174,7 +167,7 @@ mod tests {
     fn read(value: Value) -> (Vec<String>, Report) {
         let report = Default::default();
         let path = Path::ROOT.field("things");
-        let all = resources::<Spec>(Cursor::new(&value, &path, &report)).unwrap_or_default();
+        let all = resources::<Spec>(Cursor::new(&(&value).into(), &path, &report)).unwrap_or_default();
         let all = all.iter().map(|r| format!("{}/{}@{}", r.namespace.as_deref().unwrap_or("-"), r.name, r.path));
         (all.collect(), report.into_inner())
     }

@@ -2,14 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
-
 use crate::decode::{Cursor, Decode, shown};
+use crate::value::{Number, Value};
 
 impl Decode for String {
     fn decode(at: Cursor<'_>) -> Option<Self> {
         match at.value() {
-            Value::String(text) => Some(text.clone()),
+            Value::String(text) => Some(text.clone().into_owned()),
             _ => at.mismatch("a string"),
         }
     }
@@ -45,16 +44,13 @@ impl Decode for f64 {
     }
 }
 
-/// A whole number of that range, both ends included. In a `google.protobuf.Struct` every number is a double, so 5.0 is as good as 5.
+/// A whole number of that range, both ends included.
 pub fn whole(at: Cursor<'_>, least: i64, most: i64) -> Option<i64> {
-    let Value::Number(number) = at.value() else {
-        return at.mismatch("a whole number");
+    let value = match at.value() {
+        Value::Number(Number::Whole(value)) => Some(*value),
+        Value::Number(Number::Double(_)) => None,
+        _ => return at.mismatch("a whole number"),
     };
-    let value = number.as_i64().or_else(|| {
-        // Doubles hold whole numbers exactly up to 2^53, far beyond what any field takes.
-        #[allow(clippy::cast_possible_truncation)]
-        number.as_f64().filter(|value| value.fract() == 0.0 && value.abs() < 9e15).map(|value| value as i64)
-    });
     match value {
         Some(value) if (least..=most).contains(&value) => Some(value),
         _ => at.error(format_args!(
@@ -96,11 +92,11 @@ impl<T: Decode> Decode for Option<T> {
 
 impl<T: Decode> Decode for Vec<T> {
     fn decode(at: Cursor<'_>) -> Option<Self> {
-        if !at.value().is_array() {
+        let Some(elements) = at.value().as_array() else {
             return at.mismatch("a list");
-        }
+        };
         // Each element is read even after a wrong one: all errors at once.
-        let mut list = Some(Vec::new());
+        let mut list = Some(Vec::with_capacity(elements.len()));
         at.each(|element| match (T::decode(element), &mut list) {
             (Some(element), Some(list)) => list.push(element),
             _ => list = None,
@@ -115,7 +111,7 @@ impl<T: Decode> Decode for Vec<T> {
 
 impl<T: Decode> Decode for BTreeMap<String, T> {
     fn decode(at: Cursor<'_>) -> Option<Self> {
-        if !at.value().is_object() {
+        if at.value().as_object().is_none() {
             return at.mismatch("an object");
         }
         let mut map = Some(BTreeMap::new());

@@ -1,8 +1,9 @@
 //! One of each: what is compiled from a text, shared by all who hold it.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::rc::{Rc, Weak};
+
+use hashbrown::HashMap;
 
 /// What was compiled from each text and is still held by somebody.
 pub(super) struct Table<T>(RefCell<Entries<T>>);

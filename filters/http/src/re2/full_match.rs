@@ -67,7 +67,7 @@ impl FullMatch {
     pub(crate) fn matches(&self, value: &[u8]) -> bool {
         let mut states = self.states.borrow_mut();
         if states.table.is_empty() {
-            self.row(&mut states, State { before: None, places: vec![self.program.start()] });
+            self.begin(&mut states);
         }
         let mut row = START;
         for byte in value {
@@ -98,16 +98,12 @@ impl FullMatch {
             None if matched => MATCHES,
             Some(byte) if !places.is_empty() => {
                 let before = if self.looks { representative(byte) } else { 0 };
-                let full = states.bytes > MOST_BYTES;
-                if full {
-                    *states = States::default();
-                    self.row(states, State { before: None, places: vec![self.program.start()] });
+                let state = State { before: Some(before), places };
+                if states.bytes > MOST_BYTES {
+                    self.begin(states);
+                    return self.row(states, state); // The row that it would be entered into is gone.
                 }
-                let next = self.row(states, State { before: Some(before), places });
-                if full {
-                    return next; // The row that it would be entered into is gone.
-                }
-                next
+                self.row(states, state)
             }
             _ => NEVER,
         };
@@ -141,6 +137,12 @@ impl FullMatch {
             }
         }
         (matched, reached.iter().collect())
+    }
+
+    /// Forgets all states but the first.
+    fn begin(&self, states: &mut States) {
+        *states = States::default();
+        self.row(states, State { before: None, places: vec![self.program.start()] });
     }
 
     /// The row of a state, a new one if need be.

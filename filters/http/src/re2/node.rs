@@ -122,7 +122,7 @@ impl ByteSet {
 
     /// All of them, in order.
     pub(super) fn iter(&self) -> impl Iterator<Item = u8> {
-        (0_u8..).step_by(64).zip(self.0).flat_map(|(first, mut rest)| {
+        [0_u8, 64, 128, 192].into_iter().zip(self.0).flat_map(|(first, mut rest)| {
             std::iter::from_fn(move || {
                 let bit = rest.trailing_zeros();
                 rest &= rest.checked_sub(1)?; // takes the lowest bit away

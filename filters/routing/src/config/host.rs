@@ -1,5 +1,6 @@
 //! Host names, as Istio's validation takes them.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use pointsman_wire::{Cursor, Decode};
@@ -25,6 +26,18 @@ impl HostName {
             None => self.0 == other.0,
         }
     }
+}
+
+/// Whether any two of them overlap. Written backwards and in order, all that a wildcard covers follow it.
+pub(super) fn any_overlap(hosts: &[HostName]) -> bool {
+    let mut backwards = BTreeMap::new();
+    let repeats = hosts.iter().any(|host| {
+        let plain = host.0.strip_prefix('*');
+        let text: Vec<u8> = plain.unwrap_or(&host.0).bytes().rev().collect();
+        backwards.insert(text, plain.is_some()).is_some()
+    });
+    let followed = backwards.iter().zip(backwards.keys().skip(1));
+    repeats || followed.into_iter().any(|((text, is_wildcard), next)| *is_wildcard && next.starts_with(text))
 }
 
 impl fmt::Display for HostName {
@@ -125,6 +138,12 @@ mod tests {
         ] {
             assert_eq!(host(a).overlaps(&host(b)), overlap, "{a} {b}");
             assert_eq!(host(b).overlaps(&host(a)), overlap, "{b} {a}");
+            for others in [["x.b", "c"], ["zz.a", "0.a.c"], ["*.c", "b.b.b"]] {
+                let [first, last] = others.map(host);
+                let hosts = [first, host(a), last, host(b)];
+                let expected = (1..4).any(|index| hosts[..index].iter().any(|other| other.overlaps(&hosts[index])));
+                assert_eq!(any_overlap(&hosts), expected, "{hosts:?}");
+            }
         }
     }
 }

@@ -58,8 +58,10 @@ fn check_virtual_service(this: &VirtualService, at: Cursor<'_>) -> Option<()> {
         if this.hosts.is_empty() {
             hosts.error::<()>("needs at least one host");
         }
-        for (index, host) in this.hosts.iter().enumerate() {
-            if let Some(other) = this.hosts.iter().take(index).find(|other| other.overlaps(host)) {
+        // Each against each: only where it is known that there is something to be found.
+        let suspects = if host::any_overlap(&this.hosts) { this.hosts.as_slice() } else { &[] };
+        for (index, host) in suspects.iter().enumerate() {
+            if let Some(other) = suspects.iter().take(index).find(|other| other.overlaps(host)) {
                 let cure = "put one of them into a VirtualService of its own";
                 hosts.element(index, |at| at.error::<()>(format_args!("`{host}` overlaps `{other}`: {cure}")));
             }

@@ -91,11 +91,10 @@ fn check_answers(this: &HttpRoute, at: Cursor<'_>) {
     }
     if this.route.is_empty() {
         for field in ["timeout", "retries", "mirror", "mirrors", "corsPolicy", "sticky"] {
-            let is_written = |at: Cursor<'_>| !matches!(at.value(), Value::Null) && at.value() != &Value::Array(vec![]);
-            at.field(field, |at| {
-                if is_written(at) {
-                    at.warning("has no effect: nothing is routed here")
-                }
+            at.field(field, |at| match at.value() {
+                Value::Null => {}
+                Value::Array(list) if list.is_empty() => {}
+                _ => at.warning("has no effect: nothing is routed here"),
             });
         }
     }

@@ -1,5 +1,7 @@
 //! A configuration with every field that is honoured, and every single thing in it made wrong.
 
+mod kinds;
+
 use std::collections::BTreeSet;
 
 use pointsman_host::Node;
