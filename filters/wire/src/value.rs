@@ -48,15 +48,22 @@ impl From<f64> for Number {
 pub struct Object<'a>(Vec<(Cow<'a, str>, Value<'a>)>);
 
 impl<'a> Object<'a> {
-    /// Of several entries of one name the last counts.
-    pub fn new(mut entries: Vec<(Cow<'a, str>, Value<'a>)>) -> Self {
+    /// Of several entries of one name the last counts; a name of which there are several is told.
+    pub fn new(mut entries: Vec<(Cow<'a, str>, Value<'a>)>) -> (Self, Option<Cow<'a, str>>) {
+        let mut twice = None;
         if !entries.is_sorted_by(|(a, _), (b, _)| a < b) {
             entries.sort_by(|(a, _), (b, _)| a.cmp(b)); // stable
             entries.reverse();
-            entries.dedup_by(|(a, _), (b, _)| a == b);
+            entries.dedup_by(|(a, _), (b, _)| {
+                let is_same = a == b;
+                if is_same {
+                    twice = Some(std::mem::take(a));
+                }
+                is_same
+            });
             entries.reverse();
         }
-        Self(entries)
+        (Self(entries), twice)
     }
 
     /// The value of that name.
@@ -135,7 +142,7 @@ impl<'a> From<&'a serde_json::Value> for Value<'a> {
             serde_json::Value::String(text) => Self::String(text.into()),
             serde_json::Value::Array(list) => Self::Array(list.iter().map(Self::from).collect()),
             serde_json::Value::Object(map) => {
-                Self::Object(Object::new(map.iter().map(|(name, value)| (name.into(), value.into())).collect()))
+                Self::Object(Object::new(map.iter().map(|(name, value)| (name.into(), value.into())).collect()).0)
             }
         }
     }
@@ -225,14 +232,14 @@ mod tests {
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     #[test]
-    fn the_last_of_a_name_counts() {
+    fn the_last_of_a_name_counts_and_the_name_is_told() {
         let entries = [("b", 1), ("a", 2), ("b", 3), ("c", 4), ("b", 5)];
-        let object = Object::new(
+        let (object, twice) = Object::new(
             entries.map(|(name, number)| (name.into(), Value::Number(Number::Whole(number)))).into_iter().collect(),
         );
         assert_eq!(Value::Object(object.clone()), json!({"a": 2, "b": 5, "c": 4}));
         assert_eq!(object.get("b"), Some(&Value::Number(Number::Whole(5))));
-        assert_eq!(object.get("d"), None);
+        assert_eq!((object.get("d"), twice), (None, Some("b".into())));
     }
 
     #[test]

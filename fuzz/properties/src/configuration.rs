@@ -29,7 +29,7 @@ pub fn configuration(bytes: &[u8]) {
         }
         (Ok(value), None) => assert!(nesting(bytes) > DEEPEST, "{value} was read from {}", bytes.escape_ascii()),
         (Err(why), Some(expected)) => {
-            let is_odd = !expected.is_plain || depth(&expected.json) > DEEPEST || has_long_exponent(bytes);
+            let is_odd = !expected.is_plain || depth(&expected.json) > DEEPEST || why.contains("is there twice");
             assert!(is_odd, "{why}: {expected:?}");
         }
         _ => {}
@@ -52,10 +52,11 @@ struct Reference {
 }
 
 fn reference(bytes: &[u8]) -> Option<Reference> {
-    if bytes.is_empty() {
+    let bytes_of_text = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
+    if std::str::from_utf8(bytes_of_text).is_ok_and(|text| text.trim().is_empty()) {
         return Some(Reference { json: Json::Object(serde_json::Map::new()), is_plain: true });
     }
-    if let Ok(json) = serde_json::from_slice(bytes) {
+    if let Ok(json) = serde_json::from_slice(bytes_of_text) {
         return Some(Reference { json, is_plain: true });
     }
     let message = prost_types::Struct::decode(bytes).ok().filter(|_| bytes[0] == b'\n')?;
@@ -85,13 +86,7 @@ fn nesting(bytes: &[u8]) -> usize {
     openings.max(bytes.iter().filter(|byte| matches!(byte, 0x2a | 0x32)).count())
 }
 
-/// Nobody means a number with one; serde_json takes a nought with it.
-fn has_long_exponent(bytes: &[u8]) -> bool {
-    let mut behind = bytes.split(|byte| matches!(byte, b'e' | b'E')).skip(1);
-    behind.any(|text| text.iter().skip(1).take_while(|byte| byte.is_ascii_digit()).count() >= 8)
-}
-
-/// Whether they differ at most in how a number is said, or in its last digits.
+/// Whether they differ at most in how a number is said.
 fn is_same(value: &Value<'_>, json: &Json) -> bool {
     match (value, json) {
         (Value::Null, Json::Null) => true,
@@ -104,8 +99,7 @@ fn is_same(value: &Value<'_>, json: &Json) -> bool {
         }
         (Value::Number(_), Json::Number(b)) => {
             let (a, b) = (value.as_f64().unwrap(), b.as_f64().unwrap());
-            // serde_json is off by some of the last digits where there are many.
-            a == b || (a - b).abs() <= 1e-14 * b.abs() || (a - b).abs() < f64::MIN_POSITIVE
+            a == b
         }
         // JSON has no word for it.
         (Value::Number(_), Json::Null) => !value.as_f64().unwrap().is_finite(),

@@ -51,7 +51,8 @@ fn any_part_of_a_configuration() {
     let policy = policy();
     for bytes in [policy.to_string().into_bytes(), serialized(&policy)] {
         assert_eq!(messages(&bytes), [""; 0]);
-        for end in 1..bytes.len() {
+        // The first byte of a Struct is a line feed: alone it is as good as nothing.
+        for end in 2..bytes.len() {
             assert!(!messages(&bytes[..end]).is_empty(), "{}", bytes[..end].escape_ascii());
         }
         for place in 0..bytes.len() {
