@@ -59,7 +59,7 @@ fn read(file: &Path) -> Case {
     Case { name, messages, configuration }
 }
 
-fn large() -> [Case; 4] {
+fn large() -> [Case; 5] {
     let case = |name: &str, messages: Vec<String>, configuration| Case { name: name.into(), messages, configuration };
     let deep = format!("{{\"virtualServices\": {}{}}}", "[".repeat(10_000), "]".repeat(10_000));
     let megabyte = "x".repeat(1 << 20);
@@ -67,6 +67,7 @@ fn large() -> [Case; 4] {
         Configuration::Tree(json!({"virtualServices": [{"hosts": ["shop.example.com"], "http": rules}]}))
     };
     let weightless = json!({"route": [{"destination": {"host": "cart"}, "weight": -1}]});
+    let route = json!({"route": [{"destination": {"host": "cart"}}]});
     let regex = json!({"match": [{"uri": {"regex": megabyte}}], "route": [{"destination": {"host": "cart"}}]});
     // No more than a hundred errors are said, and that there are more.
     let of_weight =
@@ -86,6 +87,14 @@ fn large() -> [Case; 4] {
             "1 MiB of a regular expression",
             vec!["virtualServices[0].http[0].match[0].uri.regex: has more than 1024 characters, Istio's limit".into()],
             rules(&[regex]),
+        ),
+        case(
+            "1 MiB of a host",
+            vec![format!(
+                "virtualServices[0].hosts[0]: `{}…` is no host: it has more than 255 characters",
+                &megabyte[..200]
+            )],
+            Configuration::Tree(json!({"virtualServices": [{"hosts": [megabyte], "http": [route]}]})),
         ),
         case("150 errors", (0..100).map(of_weight).collect(), rules(&vec![weightless; 150])),
     ]

@@ -1,5 +1,7 @@
 //! How a policy reaches the modules, what is said of a wrong one, and that the old one serves on.
 
+use std::fs;
+
 use anyhow::Result;
 use envoy_test::{Envoy, Listener, ListenerConfig, Policy, Test, module, tests};
 use serde_json::{Value, json};
@@ -7,6 +9,7 @@ use serde_json::{Value, json};
 pub fn tests() -> Vec<Test> {
     tests![
         struct_and_json_text_mean_the_same,
+        numbers_in_yaml_are_numbers,
         no_configuration_lets_everything_through,
         a_wrong_configuration_is_no_listener,
         a_wrong_update_leaves_the_old_policy_serving,
@@ -60,6 +63,56 @@ async fn struct_and_json_text_mean_the_same(envoy: &Envoy) -> Result<()> {
         assert_eq!((answer.service().as_str(), answer.header("x-via").as_deref()), ("one", Some("100%")));
         assert_eq!(listener.get("/").header("x", "a").send().await?.status, 404);
     }
+    Ok(())
+}
+
+/// Envoy takes a number for text where it reads YAML, if it has a point.
+async fn numbers_in_yaml_are_numbers(envoy: &Envoy) -> Result<()> {
+    envoy.echoes(["one", "two"]).await?;
+    let mirror = envoy.upstream("mirror").await?;
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("policy.yaml");
+    let text = format!(
+        "resources:
+- '@type': type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig
+  name: numbers-in-yaml
+  typed_config:
+    '@type': type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm
+    config:
+      name: numbers-in-yaml
+      vm_config:
+        vm_id: numbers-in-yaml
+        runtime: envoy.wasm.runtime.v8
+        code: {{local: {{filename: {module}}}}}
+      configuration:
+        '@type': type.googleapis.com/google.protobuf.Struct
+        value:
+          destinations: {{defaultPort: 8080.0}}
+          virtualServices:
+          - hosts: ['*']
+            http:
+            - match: [{{uri: {{prefix: /half}}}}]
+              route: [{{destination: {{host: one}}}}]
+              mirror: {{host: two}}
+              mirrorPercentage: {{value: 0.5}}
+            - route:
+              - {{destination: {{host: one}}, weight: 1.0}}
+              - {{destination: {{host: two}}, weight: 0.0}}
+              mirror: {{host: {mirror}}}
+              mirrorPercentage: {{value: 100.0}}
+",
+        module = module("pointsman-routing")?.display(),
+        mirror = mirror.name(),
+    );
+    fs::write(&file, text)?;
+    let filter = json!({"name": "numbers-in-yaml", "config_discovery": {
+        "config_source": {"path_config_source": {"path": file}},
+        "type_urls": ["type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm"],
+    }});
+    let listener = envoy.add_listener(ListenerConfig::new().filter_before(filter)).await?;
+    assert_eq!(listener.get("/").send().await?.service(), "one");
+    mirror.arrived(1).await;
+    assert_eq!(listener.get("/half").send().await?.service(), "one");
     Ok(())
 }
 
@@ -143,7 +196,7 @@ async fn what_is_no_configuration_is_refused(envoy: &Envoy) -> Result<()> {
         ("[]".into(), "a list, expected an object"),
         ("7".into(), "7 is a number, expected an object"),
         (deep.as_str().into(), "not JSON: recursion limit exceeded"),
-        (Policy::Bytes(b"\n\xff\xff\xff".to_vec()), "not JSON: "),
+        (Policy::Bytes(b"\n\xff\xff\xff".to_vec()), "not UTF-8: "),
         (Policy::Bytes(b"\0".to_vec()), "neither JSON text nor a google.protobuf.Struct; YAML goes into"),
     ] {
         let log = listener.update_policy(policy).await?.rejected();

@@ -100,8 +100,7 @@ impl<C: Chain> Worker<C> {
 
     /// The response has come, the proxy's own answers included.
     pub fn on_response(&mut self, context: u32, proxy: &mut dyn Proxy) {
-        // Few requests have anything to be done here.
-        let Some(mut stream) = self.streams.remove(&context) else {
+        let Some(mut stream) = self.take(context) else {
             return;
         };
         self.stop_waiting(context, stream.phase, proxy);
@@ -112,9 +111,14 @@ impl<C: Chain> Worker<C> {
 
     /// The request has ended, however it did.
     pub fn on_end(&mut self, context: u32, proxy: &mut dyn Proxy) {
-        if let Some(stream) = self.streams.remove(&context) {
+        if let Some(stream) = self.take(context) {
             self.stop_waiting(context, stream.phase, proxy);
         }
+    }
+
+    /// What is kept about a request. Of few requests anything is, so mostly there is no need to search.
+    fn take(&mut self, context: u32) -> Option<Stream<C>> {
+        if self.streams.is_empty() { None } else { self.streams.remove(&context) }
     }
 
     /// Time has passed.

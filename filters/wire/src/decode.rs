@@ -93,12 +93,12 @@ impl<'a> Cursor<'a> {
     // Of the many kinds of messages there is only one way to report them.
     #[cold]
     fn report_error(self, path: &dyn Display, message: &dyn Display) {
-        self.report.borrow_mut().error(path.to_string(), message.to_string());
+        self.report.borrow_mut().error(&path.to_string(), &message.to_string());
     }
 
     #[cold]
     fn report_warning(self, path: &dyn Display, message: &dyn Display) {
-        self.report.borrow_mut().warning(path.to_string(), message.to_string());
+        self.report.borrow_mut().warning(&path.to_string(), &message.to_string());
     }
 
     /// How many errors were reported so far: to see whether a part was read without any.

@@ -27,7 +27,11 @@ impl Decode for Duration {
     fn decode(at: Cursor<'_>) -> Option<Self> {
         let Value::String(text) = at.value() else {
             return match at.value() {
-                Value::Number(number) => at.error(format_args!("{number} has no unit: write it as \"{number}s\"")),
+                Value::Number(number) => match at.value().as_f64() {
+                    Some(..0.0) => at.error(format_args!("{number} {NEGATIVE}")),
+                    Some(3.155_76e11..) => at.error(format_args!("{number} {TOO_LONG}")),
+                    _ => at.error(format_args!("{number} has no unit: write it as \"{number}s\" or \"{number}ms\"")),
+                },
                 _ => at.mismatch("a duration such as \"1.5s\""),
             };
         };
@@ -38,12 +42,17 @@ impl Decode for Duration {
     }
 }
 
+const NEGATIVE: &str = "is negative, expected a duration of 0 or more";
+const TOO_LONG: &str = "is too long, expected at most \"315576000000s\"";
+
 /// The error continues a sentence that begins with the text.
 fn parse(text: &str) -> Result<Duration, &'static str> {
     const SYNTAX: &str = "is not a duration, expected numbers with units such as \"5s\", \"300ms\" or \"1h30m\"";
-    const TOO_LONG: &str = "is too long, expected at most \"315576000000s\"";
     if text.starts_with('-') {
-        return Err("is negative, expected a duration of 0 or more");
+        return Err(NEGATIVE);
+    }
+    if text.contains(char::is_whitespace) {
+        return Err("has a space in it: write it without, such as \"5s\"");
     }
     let mut rest = text.strip_prefix('+').unwrap_or(text);
     if rest == "0" {
@@ -155,8 +164,8 @@ mod tests {
             ("s", "is not a duration"),
             (".s", "is not a duration"),
             (".", "is not a duration"),
-            ("5s ", "unknown unit"),
-            (" 5s", "is not a duration"),
+            ("5s ", "has a space"),
+            (" 5s", "has a space"),
             ("1s.s", "is not a duration"),
             ("5", "without a unit"),
             ("00", "without a unit"),
@@ -164,7 +173,7 @@ mod tests {
             ("1.5.5s", "without a unit"),
             ("1d", "unknown unit"),
             ("1S", "unknown unit"),
-            ("1 s", "unknown unit"),
+            ("1 s", "has a space"),
             ("1sec", "unknown unit"),
             ("1e3s", "unknown unit"),
             ("-5s", "negative"),
@@ -194,8 +203,16 @@ mod tests {
         assert_eq!(read(json!({"must": "1s", "may": "1000ms"})), Ok((second, Some(second))));
         assert_eq!(
             read(json!({"may": 5})),
-            Err(vec!["must: is missing".into(), "may: 5 has no unit: write it as \"5s\"".into()])
+            Err(vec!["must: is missing".into(), "may: 5 has no unit: write it as \"5s\" or \"5ms\"".into()])
         );
+        for (number, expected) in [
+            (json!(-5), "-5 is negative, expected a duration of 0 or more"),
+            (json!(-0.5), "-0.5 is negative, expected a duration of 0 or more"),
+            (json!(1e300), "1e300 is too long, expected at most \"315576000000s\""),
+            (json!(0.5), "0.5 has no unit: write it as \"0.5s\" or \"0.5ms\""),
+        ] {
+            assert_eq!(read(json!({"must": number})), Err(vec![format!("must: {expected}")]));
+        }
         assert_eq!(
             read(json!({"must": true, "may": "5"})),
             Err(vec![

@@ -53,7 +53,7 @@ pub use message::{Class, Field, Message, unknown};
 pub use path::Path;
 pub use report::{Problem, Report};
 pub use resource::{Kind, Resource, resources};
-pub use scalars::whole;
+pub use scalars::{list, map, number, text, whole, whole_or};
 pub use value::{Number, Object, Value};
 
 #[doc(hidden)]

@@ -37,14 +37,18 @@ pub trait Message: Decode {
 
 /// Declares a message: a struct, its fields' names in JSON, and which further fields of the API are inert or refused.
 ///
-/// After the lists a `check NAME;` may name a function `fn(&Self, Cursor) -> Option<()>` for rules that span fields.
-/// It runs when the message's own fields could all be read; what it returns `None` for it must have reported.
+/// A field may name who reads it, `fn(Cursor) -> Option<TYPE>`, absent or not, where its type alone does not say what is
+/// right: `weight: u32 = "weight" as read_weight`.
+///
+/// After the lists a `check NAME;` may name a function `fn(Cursor, bool)` for rules that span fields. It looks at what is
+/// written, whether or not the fields could be read: all errors at once. It is told whether all names are known and
+/// none is refused: what seems to be missing may be what is misspelt.
 #[macro_export]
 macro_rules! message {
     (
         $(#[$meta:meta])*
         $vis:vis struct $type:ident = $name:literal {
-            $($(#[$field_meta:meta])* $field:ident: $field_type:ty = $json:literal,)*
+            $($(#[$field_meta:meta])* $field:ident: $field_type:ty = $json:literal $(as $reader:path)?,)*
         }
         $(inert { $($inert:literal: $inert_why:literal),* $(,)? })?
         $(refused { $($refused:literal: $refused_why:literal),* $(,)? })?
@@ -67,11 +71,10 @@ macro_rules! message {
             fn decode_beside(at: $crate::Cursor<'_>, others: &[&str]) -> Option<Self> {
                 let mut found = [const { None }; <Self as $crate::Message>::FIELDS.len()];
                 let mut fields = $crate::Fields::open(at, <Self as $crate::Message>::FIELDS, others, &mut found)?;
-                $(let $field = fields.take::<$field_type>();)*
+                $(let $field = fields.take::<$field_type>($crate::reader!($field_type $(, $reader)?));)*
+                $($check(at, fields.all_known());)?
                 fields.close()?;
-                let message = Self { $($field: $field?,)* };
-                $($check(&message, at)?;)?
-                Some(message)
+                Some(Self { $($field: $field?,)* })
             }
         }
 
@@ -83,6 +86,18 @@ macro_rules! message {
     };
 }
 
+/// Who reads a field.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! reader {
+    ($type:ty) => {
+        <$type as $crate::Decode>::decode_or_absent
+    };
+    ($type:ty, $reader:path) => {
+        $reader
+    };
+}
+
 /// An object that is being read, field by field. What does not depend on a field's type is not generic: there are
 /// many messages.
 #[doc(hidden)]
@@ -90,7 +105,9 @@ pub struct Fields<'a, 'f> {
     at: Cursor<'a>,
     /// Those that are still to be read, and what stands there.
     rest: std::iter::Zip<std::slice::Iter<'static, Field>, std::slice::Iter<'f, Option<&'a Value<'a>>>>,
-    sound: bool,
+    /// How many errors there were before.
+    before: usize,
+    all_known: bool,
 }
 
 impl<'a, 'f> Fields<'a, 'f> {
@@ -103,17 +120,21 @@ impl<'a, 'f> Fields<'a, 'f> {
         found: &'f mut [Option<&'a Value<'a>>],
     ) -> Option<Self> {
         let Some(object) = at.value().as_object() else {
-            return at.mismatch("an object");
+            // A rule's name says least of what belongs there.
+            let first = known.iter().find(|field| known.len() < 4 || field.name != "name");
+            return at.mismatch(&format!("an object such as {{{}: …}}", first.map_or("", |field| field.name)));
         };
-        let mut sound = true;
+        let before = at.errors();
+        let mut all_known = true;
         for (name, value) in object.iter() {
             let place = known.iter().position(|field| field.name == name);
             let Some((field, found)) = place.and_then(|place| known.get(place).zip(found.get_mut(place))) else {
                 if !others.contains(&name) {
-                    let names = known.iter().filter(|field| !matches!(field.class, Class::Refused(_)));
+                    let taken = known.iter().filter(|field| !matches!(field.class, Class::Refused(_)));
+                    let names = taken.map(|field| field.name).chain(others.iter().copied());
                     let path = at.path().field(name);
-                    unknown::<()>(at.to(&path, value), name, names.map(|field| field.name));
-                    sound = false;
+                    unknown::<()>(at.to(&path, value), name, names);
+                    all_known = false;
                 }
                 continue;
             };
@@ -124,25 +145,28 @@ impl<'a, 'f> Fields<'a, 'f> {
                 Class::Inert(why) => at.field(name, |at| at.warning(format_args!("has no effect: {why}"))),
                 Class::Refused(why) => {
                     at.field(name, |at| at.error::<()>(format_args!("is refused: {why}")));
-                    sound = false;
+                    all_known = false;
                 }
             }
         }
-        Some(Self { at, rest: known.iter().zip(found.iter()), sound })
+        Some(Self { at, rest: known.iter().zip(found.iter()), before, all_known })
     }
 
     /// Reads the next field.
-    pub fn take<T: Decode>(&mut self) -> Option<T> {
+    pub fn take<T>(&mut self, read: fn(Cursor<'_>) -> Option<T>) -> Option<T> {
         let (field, value) = self.rest.next()?;
         let path = self.at.path().field(field.name);
-        let read = T::decode_or_absent(self.at.to(&path, value.unwrap_or(&Value::Null)));
-        self.sound &= read.is_some();
-        read
+        read(self.at.to(&path, value.unwrap_or(&Value::Null)))
+    }
+
+    /// Whether there is no name that is unknown or refused.
+    pub fn all_known(&self) -> bool {
+        self.all_known
     }
 
     /// Whether all of it was right.
     pub fn close(self) -> Option<()> {
-        self.sound.then_some(())
+        (self.at.errors() == self.before).then_some(())
     }
 }
 

@@ -12,7 +12,13 @@ pub(crate) fn nearest<'a>(unknown: &str, known: impl Iterator<Item = &'a str>) -
         .map(|(_, name)| name)
 }
 
+/// In lower case and without separators. `not…`, as other resources have it, is the same as `without…`; what is nearest
+/// to it otherwise is the very opposite.
 fn fold(name: &str) -> String {
+    let name = match name.strip_prefix("not") {
+        Some(rest) => &format!("without{rest}"),
+        None => name,
+    };
     name.chars().filter(|c| *c != '_' && *c != '-').map(|c| c.to_ascii_lowercase()).collect()
 }
 
@@ -30,6 +36,8 @@ mod tests {
             ("header", Some("headers")),
             ("ignore_uri_case", Some("ignoreUriCase")),
             ("queryParam", Some("queryParams")),
+            ("notHeaders", Some("withoutHeaders")),
+            ("not_query_params", None),
             ("WithoutHeader", Some("withoutHeaders")),
             ("banana", None),
             ("", None),

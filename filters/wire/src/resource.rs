@@ -1,7 +1,8 @@
 //! Kubernetes resources as somebody pastes them: whole, as a `kind: List`, or the bare spec.
 
-use crate::decode::{Cursor, Decode};
+use crate::decode::Cursor;
 use crate::message::{Fields, Message};
+use crate::scalars::text;
 use crate::value::Value;
 use crate::{Class, Field};
 
@@ -81,25 +82,30 @@ const LIST: &[Field] = &[
 const METADATA: [&str; 3] = ["name", "namespace", "creationTimestamp"];
 
 fn whole<T: Kind>(at: Cursor<'_>) -> Option<Resource<T>> {
+    at.field("kind", |kind| match kind.value() {
+        Value::String(name) if name == T::KIND => Some(()),
+        // What it says is not for us to read.
+        Value::String(name) => {
+            kind.error(format_args!("`{name}` is another kind of resource, expected `{}`: take it out", T::KIND))
+        }
+        // Somebody has left it out, and the rest is to be read.
+        Value::Null => kind.error::<()>(format_args!("is missing, expected `{}`", T::KIND)).or(Some(())),
+        _ => kind.mismatch(&format!("`{}`", T::KIND)),
+    })?;
     let mut found = [None; WHOLE.len()];
     let fields = Fields::open(at, WHOLE, &[], &mut found)?;
-    let kind = at.field("kind", |kind| match kind.value().as_str() {
-        Some(name) if name == T::KIND => Some(()),
-        _ => kind.error(format_args!("expected `{}`: other kinds do not belong here", T::KIND)),
-    });
-    let version = at.field("apiVersion", |version| {
+    at.field("apiVersion", |version| {
         let group = version.value().as_str().and_then(|text| text.split_once('/')).map(|(group, _)| group);
-        match group {
-            Some(group) if group == T::GROUP => Some(()),
-            _ => version.error(format_args!("expected {0}/v1, {0}/v1beta1 or the like", T::GROUP)),
+        if group != Some(T::GROUP) {
+            let missing = if version.value().is_null() { "is missing, " } else { "" };
+            version.error::<()>(format_args!("{missing}expected {0}/v1, {0}/v1beta1 or the like", T::GROUP));
         }
     });
-    let metadata = at.field("metadata", |metadata| {
+    let [name, namespace, created] = at.field("metadata", |metadata| {
         if !metadata.value().is_null() && metadata.value().as_object().is_none() {
-            return metadata.mismatch("an object");
+            metadata.mismatch::<()>("an object");
         }
-        let text = |name| metadata.field(name, Option::<String>::decode_or_absent);
-        Some((text("name")?, text("namespace")?, text("creationTimestamp")?))
+        METADATA.map(|name| metadata.field(name, name_of))
     });
     inert_parts(at);
     let spec = at.field("spec", |spec| match spec.value() {
@@ -107,11 +113,14 @@ fn whole<T: Kind>(at: Cursor<'_>) -> Option<Resource<T>> {
         _ => T::decode(spec).map(|decoded| (decoded, spec.path().to_string())),
     });
     fields.close()?;
-    kind?;
-    version?;
-    let (name, namespace, created) = metadata?;
     let (spec, path) = spec?;
+    let (name, namespace, created) = (name?, namespace?, created?);
     Some(Resource { name: name.unwrap_or_else(|| at.path().to_string()), namespace, created, path, spec })
+}
+
+/// Names stand in the details of an answer, which end with the line.
+fn name_of(at: Cursor<'_>) -> Option<Option<String>> {
+    if at.value().is_null() { Some(None) } else { text(at, "a name").map(Some) }
 }
 
 /// One warning a resource for all that came along from the API server, so that a paste does not flood the log.
@@ -137,11 +146,11 @@ fn bare<T: Kind>(at: Cursor<'_>) -> Option<Resource<T>> {
     if at.value().as_object().is_none() {
         return at.mismatch(T::NAME);
     }
-    let name = at.field("name", Option::<String>::decode_or_absent)?;
-    let namespace = at.field("namespace", Option::<String>::decode_or_absent)?;
+    let name = at.field("name", name_of);
+    let namespace = at.field("namespace", name_of);
     let spec = T::decode_beside(at, &["name", "namespace"])?;
     let path = at.path().to_string();
-    Some(Resource { name: name.unwrap_or_else(|| path.clone()), namespace, created: None, path, spec })
+    Some(Resource { name: name?.unwrap_or_else(|| path.clone()), namespace: namespace?, created: None, path, spec })
 }
 
 #[cfg(test)]
@@ -205,21 +214,31 @@ mod tests {
     fn each_error_with_its_path() {
         let (_, report) = read(json!([
             {"kind": "Gateway", "apiVersion": "v1", "spec": {"hosts": [1]}},
-            {"kind": "Thing", "apiVersion": "things.example/v1", "metadata": {"name": 3}},
+            {"kind": "Thing", "apiVersion": "things.example/v1", "metadata": {"name": 3, "namespace": true}},
             {"host": []},
             7,
+            {"name": "a\n", "banana": 1, "nmae": "b"},
+            {"metadata": 5, "spec": {"hosts": [1]}},
+            {"kind": 7},
         ]));
         let errors: Vec<String> = report.errors().iter().map(ToString::to_string).collect();
         assert_eq!(
             errors,
             [
-                "things[0].kind: expected `Thing`: other kinds do not belong here",
-                "things[0].apiVersion: expected things.example/v1, things.example/v1beta1 or the like",
-                "things[0].spec.hosts[0]: 1 is a number, expected a string: put it in quotes",
+                "things[0].kind: `Gateway` is another kind of resource, expected `Thing`: take it out",
                 "things[1].metadata.name: 3 is a number, expected a string: put it in quotes",
+                "things[1].metadata.namespace: true is a boolean, expected a string: put it in quotes",
                 "things[1].spec: is missing",
                 "things[2].host: unknown field; did you mean `hosts`?",
                 "things[3]: 7 is a number, expected Spec",
+                "things[4].name: '\\n' cannot stand in a name",
+                "things[4].banana: unknown field; known here: hosts, name, namespace",
+                "things[4].nmae: unknown field; did you mean `name`?",
+                "things[5].kind: is missing, expected `Thing`",
+                "things[5].apiVersion: is missing, expected things.example/v1, things.example/v1beta1 or the like",
+                "things[5].metadata: 5 is a number, expected an object",
+                "things[5].spec.hosts[0]: 1 is a number, expected a string: put it in quotes",
+                "things[6].kind: 7 is a number, expected `Thing`",
             ]
         );
         let (_, report) = read(json!([

@@ -1,9 +1,10 @@
 //! What the filters cost in a real Envoy: `make bench`. With `--quick` only CPU time, which needs no valgrind; with names
-//! only the rows that have one of them in theirs.
+//! only the rows that have one of them in theirs; with `--apply` only what applying a policy costs.
 //!
 //! Every variant gets the same request over connections that stay open, in an Envoy with one worker, and each answer is
 //! looked at: a variant that answers wrongly has no result, and the run fails.
 
+mod apply;
 mod callgrind;
 mod cpu_time;
 mod rules;
@@ -32,10 +33,14 @@ async fn main() -> ExitCode {
 
 async fn bench() -> Result<()> {
     let (options, names): (Vec<_>, Vec<_>) = std::env::args().skip(1).partition(|argument| argument.starts_with('-'));
-    if let Some(other) = options.iter().find(|option| *option != "--quick") {
-        bail!("no such option: {other} (there is --quick)");
+    if let Some(other) = options.iter().find(|option| !["--quick", "--apply"].contains(&option.as_str())) {
+        bail!("no such option: {other} (there are --quick and --apply)");
     }
-    let quick = !options.is_empty();
+    let has = |option: &str| options.iter().any(|other| other == option);
+    if has("--apply") {
+        return apply::print().await;
+    }
+    let quick = has("--quick");
     let mut rows: Vec<Row> = variants::all().into_iter().map(Row::new).collect();
     rows.retain(|row| {
         names.is_empty() || row.is_a_measure() || names.iter().any(|name| row.variant.name.contains(name))
@@ -56,6 +61,9 @@ async fn bench() -> Result<()> {
     let wrong: Vec<_> = wrong.collect();
     if !wrong.is_empty() {
         bail!("without a result:\n{}", wrong.join("\n"));
+    }
+    if names.is_empty() {
+        apply::print().await?;
     }
     Ok(())
 }

@@ -87,7 +87,9 @@ fn pieces(rewrite: &str, groups: u32) -> Result<Vec<Piece>, PatternError> {
             (b'\\', Some(digit @ b'0'..=b'9')) => {
                 let group = u32::from(digit & 15);
                 if group > groups {
-                    return Err(PatternError::new(format!("\\{group} is not there: the pattern has {groups} groups")));
+                    let s = if groups == 1 { "" } else { "s" };
+                    let why = format!("\\{group} is not there: the pattern has {groups} group{s}");
+                    return Err(PatternError::new(why));
                 }
                 if !literal.is_empty() {
                     pieces.push(Piece::Literal(std::mem::take(&mut literal).into()));
@@ -151,7 +153,7 @@ mod tests {
     #[test]
     fn a_rewrite_that_asks_for_what_is_not_there_is_refused() {
         for (rewrite, why) in [
-            (r"\2", r"\2 is not there: the pattern has 1 groups"),
+            (r"\2", r"\2 is not there: the pattern has 1 group"),
             (r"a\", "a backslash in a rewrite stands before a digit"),
             (r"\n", "a backslash in a rewrite stands before a digit"),
             (r"\é", "a backslash in a rewrite stands before a digit"),

@@ -2,72 +2,73 @@
 
 use std::borrow::Cow;
 
-use pointsman_wire::{Cursor, Decode, message};
+use pointsman_wire::{Cursor, Decode, Value, message, text, whole_or};
 
-use super::route::check_port;
+use super::route::read_port;
 
 message! {
     /// HTTPRedirect.
     pub struct HttpRedirect = "HTTPRedirect" {
         /// The new path, with or without a query; without one, the request's is kept.
-        uri: String = "uri",
+        uri: String = "uri" as header_text,
         /// The new host, with or without a port.
-        authority: String = "authority",
+        authority: String = "authority" as header_text,
         /// The new port.
-        port: Option<u32> = "port",
+        port: Option<u32> = "port" as read_port,
         /// Where the new port comes from.
         derive_port: Option<DerivePort> = "derivePort",
         /// The new scheme.
-        scheme: String = "scheme",
+        scheme: String = "scheme" as read_scheme,
         /// 301, 302, 303, 307 or 308; 0 is 301.
-        redirect_code: u32 = "redirectCode",
+        redirect_code: u32 = "redirectCode" as read_code,
         /// Replaces the prefix that matched.
-        prefix_rewrite: Option<String> = "prefixRewrite",
+        prefix_rewrite: Option<String> = "prefixRewrite" as read_prefix,
     }
     check check_redirect;
 }
 
-fn check_redirect(this: &HttpRedirect, at: Cursor<'_>) -> Option<()> {
-    let before = at.errors();
-    let has_port = this.port.is_some() || this.derive_port.is_some();
-    let has_path = !this.uri.is_empty() || this.prefix_rewrite.is_some();
-    if !has_port && !has_path && this.authority.is_empty() && this.scheme.is_empty() {
+fn check_redirect(at: Cursor<'_>, all_known: bool) {
+    let has = |field: &str| at.value().get(field).is_some_and(|value| !value.is_null());
+    let has_text = |field: &str| has(field) && at.value().get(field).and_then(Value::as_str) != Some("");
+    let has_place = has_text("authority") || has_text("scheme") || has("port") || has("derivePort");
+    if all_known && !has_place && !has_text("uri") && !has("prefixRewrite") {
         at.error::<()>("changes nothing: set one of uri, prefixRewrite, authority, port, derivePort and scheme");
     }
-    if this.port.is_some() && this.derive_port.is_some() {
+    if has("port") && has("derivePort") {
         at.error::<()>("has both port and derivePort: keep one");
     }
-    if !this.uri.is_empty() && this.prefix_rewrite.is_some() {
+    if has_text("uri") && has("prefixRewrite") {
         at.error::<()>("has both uri and prefixRewrite: keep one");
     }
-    if let Some(port) = this.port {
-        at.field("port", |at| check_port(at, port));
-    }
-    if !matches!(this.redirect_code, 0 | 301 | 302 | 303 | 307 | 308) {
-        let code = this.redirect_code;
-        at.field("redirectCode", |at| {
-            at.error::<()>(format_args!("{code} is no code of a redirect, expected 301, 302, 303, 307 or 308"))
-        });
-    }
-    if !matches!(this.scheme.as_str(), "" | "http" | "https") {
-        let scheme = &this.scheme;
-        at.field("scheme", |at| at.error::<()>(format_args!("`{scheme}` is neither `http` nor `https`")));
-    }
-    for (field, value) in [("uri", &this.uri), ("authority", &this.authority)] {
-        at.field(field, |at| check_text(at, value));
-    }
-    if let Some(prefix) = &this.prefix_rewrite {
-        at.field("prefixRewrite", |at| check_text(at, prefix));
-    }
-    (at.errors() == before).then_some(())
 }
 
-/// A location is a header's value.
-pub(super) fn check_text(at: Cursor<'_>, value: &str) -> Option<()> {
-    match value.chars().find(|c| c.is_control()) {
-        Some(c) => at.error(format_args!("{c:?} cannot stand in a header's value")),
-        None => Some(()),
+fn read_code(at: Cursor<'_>) -> Option<u32> {
+    const WHY: &str = "is no code of a redirect, expected 301, 302, 303, 307 or 308";
+    if at.value().is_null() {
+        return Some(0);
     }
+    let code = whole_or(at, 0, 308, &WHY)?.try_into().ok()?;
+    match code {
+        0 | 301 | 302 | 303 | 307 | 308 => Some(code),
+        _ => at.error(format_args!("{code} {WHY}")),
+    }
+}
+
+fn read_scheme(at: Cursor<'_>) -> Option<String> {
+    let scheme = String::decode_or_absent(at)?;
+    match scheme.as_str() {
+        "" | "http" | "https" => Some(scheme),
+        _ => at.error(format_args!("`{scheme}` is neither `http` nor `https`")),
+    }
+}
+
+/// A location, a host and a cluster's name are headers' values.
+pub(super) fn header_text(at: Cursor<'_>) -> Option<String> {
+    text(at, "a header's value")
+}
+
+fn read_prefix(at: Cursor<'_>) -> Option<Option<String>> {
+    if at.value().is_null() { Some(None) } else { header_text(at).map(Some) }
 }
 
 /// RedirectPortSelection.
@@ -93,25 +94,24 @@ message! {
     /// HTTPDirectResponse.
     pub struct HttpDirectResponse = "HTTPDirectResponse" {
         /// 200 to 599.
-        status: u32 = "status",
+        status: u32 = "status" as read_status,
         /// Its body; none: an empty one.
         body: Option<HttpBody> = "body",
     }
-    check check_direct_response;
 }
 
-fn check_direct_response(this: &HttpDirectResponse, at: Cursor<'_>) -> Option<()> {
-    at.field("status", |at| match this.status {
-        200..=599 => Some(()),
-        status => at.error(format_args!("{status} is no status of a response, expected 200 to 599")),
-    })
+fn read_status(at: Cursor<'_>) -> Option<u32> {
+    if at.value().is_null() {
+        return at.error("is missing");
+    }
+    whole_or(at, 200, 599, &"is no status of a response, expected 200 to 599")?.try_into().ok()
 }
 
 message! {
     /// HTTPBody: one of the two.
     pub struct HttpBody = "HTTPBody" {
         /// As text.
-        string: Option<String> = "string",
+        string: Option<String> = "string" as read_body,
         /// As base64.
         bytes: Option<Base64> = "bytes",
     }
@@ -121,13 +121,24 @@ message! {
 /// Istio's limit.
 const LONGEST_BODY: usize = 1 << 20;
 
-fn check_body(this: &HttpBody, at: Cursor<'_>) -> Option<()> {
-    if this.string.is_some() == this.bytes.is_some() {
-        return at.error("needs either string or bytes");
-    }
-    match this.content().len() {
+fn check_body(at: Cursor<'_>, all_known: bool) {
+    match ["string", "bytes"].map(|field| at.value().get(field).is_some_and(|value| !value.is_null())) {
+        [true, true] => at.error("has both string and bytes: keep one"),
+        [false, false] if all_known => at.error::<()>("needs either string or bytes"),
+        _ => None,
+    };
+}
+
+fn read_body(at: Cursor<'_>) -> Option<Option<String>> {
+    let text = Option::<String>::decode_or_absent(at)?;
+    check_length(at, text.as_ref().map_or(0, String::len))?;
+    Some(text)
+}
+
+fn check_length(at: Cursor<'_>, length: usize) -> Option<()> {
+    match length {
         0..=LONGEST_BODY => Some(()),
-        length => at.error(format_args!("has {length} bytes; 1048576 are the most")),
+        _ => at.error(format_args!("has {length} bytes; 1048576 are the most")),
     }
 }
 
@@ -149,7 +160,11 @@ pub struct Base64(Vec<u8>);
 impl Decode for Base64 {
     fn decode(at: Cursor<'_>) -> Option<Self> {
         let text = String::decode(at)?;
-        decode_base64(text.as_bytes()).map(Self).or_else(|| at.error("is not base64"))
+        let Some(bytes) = decode_base64(text.as_bytes()) else {
+            return at.error("is not base64; for text as it is use `string`");
+        };
+        check_length(at, bytes.len())?;
+        Some(Self(bytes))
     }
 }
 

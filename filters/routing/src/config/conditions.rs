@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use pointsman_http::Pattern;
-use pointsman_wire::{Cursor, Decode, message};
+use pointsman_wire::{Cursor, Decode, Number, Value, map, message, number};
 
 use super::headers::check_name;
-use super::route::check_port;
+use super::route::read_port;
 use crate::claims;
 
 message! {
@@ -16,23 +16,23 @@ message! {
         /// Appended to the route's name.
         name: String = "name",
         /// The path, without query and fragment.
-        uri: Option<StringCondition> = "uri",
+        uri: Option<StringCondition> = "uri" as read_uri,
         /// `:scheme`.
-        scheme: Option<StringCondition> = "scheme",
+        scheme: Option<StringCondition> = "scheme" as read_value,
         /// `:method`.
-        method: Option<StringCondition> = "method",
+        method: Option<StringCondition> = "method" as read_value,
         /// `:authority`, with the port if the client sent it.
-        authority: Option<StringCondition> = "authority",
+        authority: Option<StringCondition> = "authority" as read_value,
         /// By header name: one line of it must match.
-        headers: BTreeMap<String, StringCondition> = "headers",
+        headers: BTreeMap<String, StringCondition> = "headers" as read_headers,
         /// By header name: no line of it may match; a missing header counts as an empty one.
-        without_headers: BTreeMap<String, StringCondition> = "withoutHeaders",
+        without_headers: BTreeMap<String, StringCondition> = "withoutHeaders" as read_headers,
         /// By parameter: the first of its name must match.
-        query_params: BTreeMap<String, StringCondition> = "queryParams",
+        query_params: BTreeMap<String, StringCondition> = "queryParams" as read_parameters,
         /// Whether `uri` ignores case; `exact` and `prefix` only.
         ignore_uri_case: bool = "ignoreUriCase",
         /// The port that the client connected to; 0: any.
-        port: u32 = "port",
+        port: u32 = "port" as read_any_port,
         /// Only at these gateways.
         gateways: Vec<String> = "gateways",
         /// Only in a proxy whose workload has these labels.
@@ -43,56 +43,48 @@ message! {
     inert {
         "statPrefix": "a filter has no Envoy route whose statistics it could name",
     }
-    check check_match;
 }
 
-fn check_match(this: &HttpMatchRequest, at: Cursor<'_>) -> Option<()> {
-    let before = at.errors();
-    let values = [&this.uri, &this.scheme, &this.method, &this.authority];
-    for (field, condition) in ["uri", "scheme", "method", "authority"].into_iter().zip(values) {
-        at.field(field, |at| match condition {
-            // Istio reads it as "any value" where a header or a parameter may be absent, and nowhere else.
-            Some(StringCondition::Anything) if at.value().get("regex").is_some() => {
-                at.field("regex", |at| at.error::<()>("`*` is no regex; any value is `.*`"))
-            }
-            Some(StringCondition::Anything) if field == "uri" => {
-                at.warning("has no effect: none of exact, prefix and regex is set");
-                None
-            }
-            Some(condition) if field != "uri" => check_prefix(condition, at),
-            _ => None,
-        });
+fn read_uri(at: Cursor<'_>) -> Option<Option<StringCondition>> {
+    let condition = read_set(at)?;
+    if let Some(StringCondition::Anything) = condition {
+        at.warning("has no effect: none of exact, prefix and regex is set");
     }
-    for (field, conditions) in [("headers", &this.headers), ("withoutHeaders", &this.without_headers)] {
-        at.field(field, |at| {
-            for (name, condition) in conditions {
-                at.field(name, |at| check_header(name, condition, at));
-            }
-        });
+    Some(condition)
+}
+
+fn read_value(at: Cursor<'_>) -> Option<Option<StringCondition>> {
+    match read_set(at)? {
+        Some(condition) => check_prefix(condition, at).map(Some),
+        None => Some(None),
     }
-    at.field("queryParams", |at| {
-        for (name, condition) in &this.query_params {
-            at.field(name, |at| {
-                if name.is_empty() {
-                    at.error::<()>("a query parameter's name is empty");
-                }
-                check_prefix(condition, at)
-            });
+}
+
+fn read_set(at: Cursor<'_>) -> Option<Option<StringCondition>> {
+    let condition = Option::<StringCondition>::decode_or_absent(at)?;
+    // Istio reads it as "any value" where a header or a parameter may be absent, and nowhere else.
+    if at.value().get("regex").and_then(Value::as_str) == Some("*") {
+        return at.field("regex", |at| at.error("`*` is no regex; any value is `.*`"));
+    }
+    Some(condition)
+}
+
+fn read_headers(at: Cursor<'_>) -> Option<BTreeMap<String, StringCondition>> {
+    map(at, |name, at| {
+        let condition = StringCondition::decode(at);
+        let is_named = check_header_name(name, at);
+        let condition = check_prefix(condition?, at)?;
+        if name.starts_with('@') && matches!(condition, StringCondition::Anything) {
+            return at.error("needs one of exact, prefix and regex: Envoy has no condition that a claim is just there");
         }
-    });
-    if this.port != 0 {
-        at.field("port", |at| check_port(at, this.port));
-    }
-    (at.errors() == before).then_some(())
+        is_named.map(|()| condition)
+    })
 }
 
-fn check_header(name: &str, condition: &StringCondition, at: Cursor<'_>) -> Option<()> {
+fn check_header_name(name: &str, at: Cursor<'_>) -> Option<()> {
     if name.starts_with('@') {
         return match claims::path(name) {
-            Some(_) if matches!(condition, StringCondition::Anything) => {
-                at.error("needs one of exact, prefix and regex: Envoy has no condition that a claim is just there")
-            }
-            Some(_) => check_prefix(condition, at),
+            Some(_) => Some(()),
             None => {
                 at.error("is neither a header's name nor a claim's: `@request.auth.claims.NAME` or `…[NAME][NAME]`")
             }
@@ -101,17 +93,34 @@ fn check_header(name: &str, condition: &StringCondition, at: Cursor<'_>) -> Opti
     if ["uri", "scheme", "method", "authority"].contains(&name) {
         at.warning(format_args!("this matches a header named {name}; the field `{name}` stands beside `headers`"));
     }
-    check_name(at, name.strip_prefix(':').unwrap_or(name))?;
-    check_prefix(condition, at)
+    check_name(at, name.strip_prefix(':').unwrap_or(name))
+}
+
+fn read_parameters(at: Cursor<'_>) -> Option<BTreeMap<String, StringCondition>> {
+    map(at, |name, at| {
+        let condition = StringCondition::decode(at);
+        if name.is_empty() {
+            return at.error("a query parameter's name is empty");
+        }
+        check_prefix(condition?, at)
+    })
+}
+
+/// 0 is any, as if it were absent.
+fn read_any_port(at: Cursor<'_>) -> Option<u32> {
+    match number(at.value()) {
+        Some(Number::Whole(0)) => Some(0),
+        _ => read_port(at).map(Option::unwrap_or_default),
+    }
 }
 
 /// Envoy refuses an empty prefix everywhere but in a path.
-fn check_prefix(condition: &StringCondition, at: Cursor<'_>) -> Option<()> {
+fn check_prefix(condition: StringCondition, at: Cursor<'_>) -> Option<StringCondition> {
     match condition {
         StringCondition::Prefix(prefix) if prefix.is_empty() => {
             at.field("prefix", |at| at.error("is empty: leave the condition out if any value will do"))
         }
-        _ => Some(()),
+        condition => Some(condition),
     }
 }
 

@@ -2,26 +2,27 @@
 
 use std::time::Duration;
 
-use pointsman_wire::{Cursor, Decode, message};
+use pointsman_wire::{Cursor, Decode, list, message};
 
 use super::conditions::StringCondition;
 use super::headers::check_name;
+use super::is_empty;
 
 message! {
     /// CorsPolicy: which pages of other origins may see the answers.
     pub struct CorsPolicy = "CorsPolicy" {
         /// Whose pages.
-        allow_origins: Vec<StringCondition> = "allowOrigins",
+        allow_origins: Vec<StringCondition> = "allowOrigins" as read_origins,
         /// The same as exact values; deprecated, and not looked at beside `allowOrigins`.
         allow_origin: Vec<String> = "allowOrigin",
         /// What a preflight is told of methods.
-        allow_methods: Vec<String> = "allowMethods",
+        allow_methods: Vec<String> = "allowMethods" as read_methods,
         /// What a preflight is told of request headers.
-        allow_headers: Vec<String> = "allowHeaders",
+        allow_headers: Vec<String> = "allowHeaders" as read_names,
         /// Which response headers a page may read.
-        expose_headers: Vec<String> = "exposeHeaders",
+        expose_headers: Vec<String> = "exposeHeaders" as read_names,
         /// How long a browser may keep a preflight's answer.
-        max_age: Option<Duration> = "maxAge",
+        max_age: Option<Duration> = "maxAge" as read_age,
         /// Whether a page may send credentials.
         allow_credentials: Option<bool> = "allowCredentials",
         /// What becomes of a preflight of any other origin.
@@ -57,49 +58,45 @@ impl Decode for UnmatchedPreflights {
 /// The methods that Istio's validation knows.
 const METHODS: [&str; 10] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "CONNECT", "OPTIONS", "TRACE", "*"];
 
-/// The rules of Istio's validation.
-fn check_cors(this: &CorsPolicy, at: Cursor<'_>) -> Option<()> {
-    let before = at.errors();
-    at.field("allowOrigins", |at| {
-        for (index, origin) in this.allow_origins.iter().enumerate() {
-            at.element(index, |at| check_origin(origin, at));
-        }
-    });
-    if !this.allow_origin.is_empty() && !this.allow_origins.is_empty() {
-        at.field("allowOrigin", |at| at.warning("has no effect: allowOrigins is set, too"));
-    }
-    at.field("allowMethods", |at| {
-        for (index, method) in this.allow_methods.iter().enumerate() {
-            if !METHODS.contains(&method.as_str()) {
-                let known = METHODS.join(", ");
-                at.element(index, |at| {
-                    at.error::<()>(format_args!("`{method}` is not a method that Istio knows, expected one of {known}"))
-                });
-            }
-        }
-    });
-    for (field, names) in [("allowHeaders", &this.allow_headers), ("exposeHeaders", &this.expose_headers)] {
-        at.field(field, |at| {
-            for (index, name) in names.iter().enumerate() {
-                at.element(index, |at| check_name(at, name)); // `*` is a name, too
-            }
-        });
-    }
-    if let Some(age) = this.max_age
-        && (age.is_zero() || age.subsec_nanos() != 0)
-    {
-        at.field("maxAge", |at| at.error::<()>("is not one or more whole seconds"));
-    }
-    (at.errors() == before).then_some(())
-}
-
-fn check_origin(origin: &StringCondition, at: Cursor<'_>) -> Option<()> {
-    match origin {
+fn read_origins(at: Cursor<'_>) -> Option<Vec<StringCondition>> {
+    list(at, |at| match StringCondition::decode(at)? {
         StringCondition::Anything => at.error("needs one of exact, prefix and regex; for any origin: `exact: \"*\"`"),
         StringCondition::Exact(text) | StringCondition::Prefix(text) if text.is_empty() => {
             at.error("is empty: no origin is; for any origin: `exact: \"*\"`")
         }
-        _ => Some(()),
+        origin => Some(origin),
+    })
+}
+
+fn read_methods(at: Cursor<'_>) -> Option<Vec<String>> {
+    list(at, |at| {
+        let method = String::decode(at)?;
+        if METHODS.contains(&method.as_str()) {
+            return Some(method);
+        }
+        let known = METHODS.join(", ");
+        at.error(format_args!("`{method}` is not a method that Istio knows, expected one of {known}"))
+    })
+}
+
+fn read_names(at: Cursor<'_>) -> Option<Vec<String>> {
+    list(at, |at| {
+        let name = String::decode(at)?;
+        check_name(at, &name).map(|()| name) // `*` is a name, too
+    })
+}
+
+fn read_age(at: Cursor<'_>) -> Option<Option<Duration>> {
+    match Option::<Duration>::decode_or_absent(at)? {
+        Some(age) if age.is_zero() || age.subsec_nanos() != 0 => at.error("is not one or more whole seconds"),
+        age => Some(age),
+    }
+}
+
+fn check_cors(at: Cursor<'_>, _: bool) {
+    let has = |field| at.value().get(field).is_some_and(|value| !is_empty(value));
+    if has("allowOrigin") && has("allowOrigins") {
+        at.field("allowOrigin", |at| at.warning("has no effect: allowOrigins is set, too"));
     }
 }
 

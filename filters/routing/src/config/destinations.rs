@@ -1,19 +1,20 @@
 //! `destinations`: how a destination becomes one of Envoy's clusters.
 
-use pointsman_wire::{Cursor, Decode, message};
+use pointsman_wire::{Cursor, Decode, Value, message};
 
+use super::answers::header_text;
 use super::headers::HeaderName;
-use super::route::check_port;
+use super::route::read_port;
 
 message! {
     /// How a destination becomes one of Envoy's clusters.
     pub struct Destinations = "destinations" {
         /// The request header that names the cluster: what Envoy's route says after `cluster_header`.
-        header: Option<HeaderName> = "header",
+        header: Option<HeaderName> = "header" as read_header,
         /// The cluster's name, with `{host}`, `{subset}` and `{port}`.
         cluster_name: Option<Template> = "clusterName",
         /// The port of a destination that names none, for templates with `{port}`.
-        default_port: Option<u32> = "defaultPort",
+        default_port: Option<u32> = "defaultPort" as read_port,
         /// Destinations whose cluster has another name.
         clusters: Vec<ClusterOverride> = "clusters",
         /// `authority`: no cluster is named, `:authority` becomes the destination's host instead.
@@ -22,51 +23,42 @@ message! {
     check check_destinations;
 }
 
-fn check_destinations(this: &Destinations, at: Cursor<'_>) -> Option<()> {
-    let before = at.errors();
-    if let Some(port) = this.default_port {
-        at.field("defaultPort", |at| check_port(at, port));
-    }
-    if this.header.as_ref().is_some_and(|header| *header.0 == *b"host") {
-        at.field("header", |at| {
-            at.error::<()>("a cluster's name in the Host would go to the service: use another header")
-        });
-    }
-    if this.by.is_some() {
-        for field in ["header", "clusterName", "clusters"] {
-            let cure = "names clusters, and `by: authority` uses none: keep one of the two";
-            at.field(field, |at| if at.value().is_null() { None } else { at.error::<()>(cure) });
+fn read_header(at: Cursor<'_>) -> Option<Option<HeaderName>> {
+    match Option::<HeaderName>::decode_or_absent(at)? {
+        Some(header) if *header.0 == *b"host" => {
+            at.error("a cluster's name in the Host would go to the service: use another header")
         }
+        header => Some(header),
     }
-    (at.errors() == before).then_some(())
+}
+
+fn check_destinations(at: Cursor<'_>, _: bool) {
+    if at.value().get("by").and_then(Value::as_str) != Some("authority") {
+        return;
+    }
+    for field in ["header", "clusterName", "clusters"] {
+        let cure = "names clusters, and `by: authority` uses none: keep one of the two";
+        at.field(field, |at| if at.value().is_null() { None } else { at.error::<()>(cure) });
+    }
 }
 
 message! {
     /// A destination whose cluster has a name of its own.
     pub struct ClusterOverride = "cluster" {
         /// The destination's host, as the policy writes it.
-        host: String = "host",
+        host: String = "host" as read_required,
         /// The destination's subset; empty: one without a subset.
         subset: String = "subset",
         /// The destination's port; absent: any.
-        port: Option<u32> = "port",
+        port: Option<u32> = "port" as read_port,
         /// Envoy's name of the cluster.
-        cluster: String = "cluster",
+        cluster: String = "cluster" as read_required,
     }
-    check check_override;
 }
 
-fn check_override(this: &ClusterOverride, at: Cursor<'_>) -> Option<()> {
-    let before = at.errors();
-    for (field, value) in [("host", &this.host), ("cluster", &this.cluster)] {
-        if value.is_empty() {
-            at.field(field, |at| at.error::<()>("is missing"));
-        }
-    }
-    if let Some(port) = this.port {
-        at.field("port", |at| check_port(at, port));
-    }
-    (at.errors() == before).then_some(())
+fn read_required(at: Cursor<'_>) -> Option<String> {
+    let text = header_text(at)?;
+    if text.is_empty() { at.error("is missing") } else { Some(text) }
 }
 
 /// How Envoy is told.
@@ -112,7 +104,7 @@ impl Template {
 
 impl Decode for Template {
     fn decode(at: Cursor<'_>) -> Option<Self> {
-        let text = String::decode(at)?;
+        let text = header_text(at)?;
         let mut parts: Vec<Part> = Vec::new();
         let mut rest = text.as_str();
         while let Some((literal, after)) = rest.split_once('{') {

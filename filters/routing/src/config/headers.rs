@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use pointsman_wire::{Cursor, Decode, message};
+use pointsman_wire::{Cursor, Decode, list, map, message};
 
 use crate::format::Format;
 use crate::names::is_token;
@@ -13,90 +13,80 @@ message! {
     /// Headers.
     pub struct Headers = "Headers" {
         /// Before the request goes to the destination.
-        request: Option<HeaderOperations> = "request",
+        request: Option<HeaderOperations> = "request" as read_request,
         /// Before the response goes to the client.
-        response: Option<HeaderOperations> = "response",
+        response: Option<HeaderOperations> = "response" as read_response,
     }
-    check check_headers;
 }
 
 message! {
     /// HeaderOperations: all removals first, then `set`, then `add`, each in the order of names.
     pub struct HeaderOperations = "HeaderOperations" {
         /// Becomes the only line of the name.
-        set: HeaderValues = "set",
+        set: HeaderValues = "set" as read_values,
         /// Becomes a further line.
-        add: HeaderValues = "add",
+        add: HeaderValues = "add" as read_values,
         /// All lines of the name go.
-        remove: Vec<String> = "remove",
+        remove: Vec<String> = "remove" as read_removals,
     }
-    check check_operations;
 }
 
 /// Header values by name, in the order of the names as they are written.
 pub type HeaderValues = BTreeMap<String, HeaderValue>;
 
-fn check_headers(this: &Headers, at: Cursor<'_>) -> Option<()> {
-    let before = at.errors();
-    at.field("request", |at| this.request.iter().for_each(|request| check_request(request, at)));
-    let Some(response) = &this.response else {
-        return (at.errors() == before).then_some(());
-    };
-    at.field("response", |at| {
-        for (field, values) in [("set", &response.set), ("add", &response.add)] {
-            at.field(field, |at| {
-                for name in values.keys().filter(|name| name.starts_with(':')) {
-                    at.field(name, |at| at.error::<()>("a response has no such header to change"));
-                }
-            });
-        }
-    });
-    (at.errors() == before).then_some(())
+/// Does `check` at each entry of `set` and `add`.
+fn each_value(at: Cursor<'_>, mut check: impl FnMut(&str, Cursor<'_>)) {
+    for field in ["set", "add"] {
+        at.field(field, |at| at.entries(&mut check));
+    }
 }
 
-fn check_request(this: &HeaderOperations, at: Cursor<'_>) {
-    for (field, values) in [("set", &this.set), ("add", &this.add)] {
-        at.field(field, |at| {
-            for (name, value) in values {
-                at.field(name, |at| {
-                    if value.format.is_of_response() {
-                        at.error::<()>("tells of the response, which a request does not have yet");
-                    }
-                    router_headers::why_not(name, true).and_then(|why| at.error::<()>(why))
-                });
-            }
-        });
-    }
-    at.field("remove", |at| {
-        for (index, name) in this.remove.iter().enumerate() {
-            let why = router_headers::why_not(name, false);
-            at.element(index, |at| why.and_then(|why| at.error::<()>(why)));
+fn read_request(at: Cursor<'_>) -> Option<Option<HeaderOperations>> {
+    let before = at.errors();
+    let operations = Decode::decode_or_absent(at);
+    each_value(at, |name, at| {
+        let text = at.value().as_str().filter(|text| text.contains('%'));
+        if text.is_some_and(|text| Format::parse(text).is_ok_and(|format| format.is_of_response())) {
+            at.error::<()>("tells of the response, which a request does not have yet");
         }
+        why_not(at, name, true);
     });
+    at.field("remove", |at| at.each(|at| why_not(at, at.value().as_str().unwrap_or_default(), false)));
+    operations.filter(|_| at.errors() == before)
 }
 
-fn check_operations(this: &HeaderOperations, at: Cursor<'_>) -> Option<()> {
+fn why_not(at: Cursor<'_>, name: &str, has_value: bool) {
+    router_headers::why_not(name, has_value).and_then(|why| at.error::<()>(why));
+}
+
+fn read_response(at: Cursor<'_>) -> Option<Option<HeaderOperations>> {
     let before = at.errors();
-    for (field, values) in [("set", &this.set), ("add", &this.add)] {
-        at.field(field, |at| {
-            for name in values.keys() {
-                // `:authority` is a rewrite of the host; no other pseudo-header may be changed.
-                let name_of = name.strip_prefix(':').filter(|_| name == ":authority").unwrap_or(name);
-                at.field(name, |at| check_name(at, name_of));
-            }
-        });
-    }
-    at.field("remove", |at| {
-        for (index, name) in this.remove.iter().enumerate() {
-            at.element(index, |at| {
-                if name.eq_ignore_ascii_case("host") {
-                    return at.error("the host cannot be removed");
-                }
-                check_name(at, name)
-            });
+    let operations = Decode::decode_or_absent(at);
+    each_value(at, |name, at| {
+        if name == ":authority" {
+            at.error::<()>("a response has no such header to change");
         }
     });
-    (at.errors() == before).then_some(())
+    operations.filter(|_| at.errors() == before)
+}
+
+fn read_values(at: Cursor<'_>) -> Option<HeaderValues> {
+    map(at, |name, at| {
+        let value = HeaderValue::decode(at);
+        // `:authority` is a rewrite of the host; no other pseudo-header may be changed.
+        check_name(at, name.strip_prefix(':').filter(|_| name == ":authority").unwrap_or(name))?;
+        value
+    })
+}
+
+fn read_removals(at: Cursor<'_>) -> Option<Vec<String>> {
+    list(at, |at| {
+        let name = String::decode(at)?;
+        if name.eq_ignore_ascii_case("host") {
+            return at.error("the host cannot be removed");
+        }
+        check_name(at, &name).map(|()| name)
+    })
 }
 
 /// Whether an operation on it is a rewrite of the host.

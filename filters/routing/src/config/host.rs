@@ -29,9 +29,9 @@ impl HostName {
 }
 
 /// Whether any two of them overlap. Written backwards and in order, all that a wildcard covers follow it.
-pub(super) fn any_overlap(hosts: &[HostName]) -> bool {
+pub(super) fn any_overlap<'a>(mut hosts: impl Iterator<Item = &'a HostName>) -> bool {
     let mut backwards = BTreeMap::new();
-    let repeats = hosts.iter().any(|host| {
+    let repeats = hosts.any(|host| {
         let plain = host.0.strip_prefix('*');
         let text: Vec<u8> = plain.unwrap_or(&host.0).bytes().rev().collect();
         backwards.insert(text, plain.is_some()).is_some()
@@ -66,35 +66,36 @@ pub(crate) fn bracketed(host: String) -> String {
 }
 
 /// Whether it is a DNS name (of letters, digits and `-`), an IP address, or, where a wildcard may stand, one that
-/// begins with `*`.
-pub(super) fn check(host: &str, wildcard: bool) -> Result<(), &'static str> {
-    if host.is_empty() {
-        return Err("is no host: it is empty");
-    }
-    if host.len() > 255 {
-        return Err("is no host: it has more than 255 characters");
-    }
+/// begins with `*`: a request's host, and not a destination's.
+pub(super) fn check(host: &str, wildcard: bool) -> Result<(), String> {
     if host.parse::<std::net::IpAddr>().is_ok() || (wildcard && host == "*") {
         return Ok(());
     }
-    if host.contains('*') && !wildcard {
-        return Err("is no host: a wildcard cannot stand here");
-    }
-    let suffixes = ["*.", "*-", "*"].iter().find_map(|wildcard| host.strip_prefix(wildcard));
+    let suffixes = ["*.", "*-", "*"].iter().find_map(|start| host.strip_prefix(start).filter(|_| wildcard));
     let plain = suffixes.unwrap_or(host);
     // One dot at the end is a name's full form.
     let name = plain.strip_suffix('.').unwrap_or(plain);
-    if name.split('.').next_back().is_some_and(|top| top.bytes().all(|byte| byte.is_ascii_digit())) {
-        return Err("is no host: its last label is a number");
-    }
-    if name.split('.').all(is_label) {
+    let is_number = name.split('.').next_back().is_some_and(|top| top.bytes().all(|byte| byte.is_ascii_digit()));
+    if host.len() <= 255 && !is_number && name.split('.').all(is_label) {
         return Ok(());
     }
-    Err(match () {
-        () if host.contains(':') => "is no host: leave the port out, it is ignored in a request's host too",
-        () if host.contains('*') => "is no host: a wildcard is `*` alone or the first label, as in `*.example.com`",
-        () => "is no host: its labels are of letters, digits and `-` (not first or last), at most 63 of them",
-    })
+    let port = host.rsplit_once(':').map(|(_, port)| port).filter(|port| port.parse::<u16>().is_ok());
+    let why = match (host.split_once("://"), port) {
+        _ if host.is_empty() => "it is empty",
+        _ if host.len() > 255 => "it has more than 255 characters",
+        (Some((scheme, _)), _) if is_label(scheme) => return Err(format!("is no host: leave `{scheme}://` out")),
+        _ if host.contains('/') && wildcard => "leave the path out, it belongs into a match",
+        _ if host.contains('/') => "leave the path out",
+        (_, Some(_)) if wildcard => "leave the port out, it is ignored in a request's host too",
+        (_, Some(port)) => {
+            return Err(format!("is no host: the port has a field of its own, `port: {{number: {port}}}`"));
+        }
+        _ if host.contains('*') && !wildcard => "a wildcard cannot stand here",
+        _ if host.contains('*') => "a wildcard is `*` alone or the first label, as in `*.example.com`",
+        _ if is_number => "its last label is a number",
+        _ => "its labels are of letters, digits and `-` (not first or last), at most 63 of them",
+    };
+    Err(format!("is no host: {why}"))
 }
 
 /// A DNS label: also a subset's name.
@@ -142,7 +143,7 @@ mod tests {
                 let [first, last] = others.map(host);
                 let hosts = [first, host(a), last, host(b)];
                 let expected = (1..4).any(|index| hosts[..index].iter().any(|other| other.overlaps(&hosts[index])));
-                assert_eq!(any_overlap(&hosts), expected, "{hosts:?}");
+                assert_eq!(any_overlap(hosts.iter()), expected, "{hosts:?}");
             }
         }
     }

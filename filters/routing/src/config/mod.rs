@@ -27,24 +27,23 @@ pub use sticky::{HttpCookie, Sticky, StickyFields};
 pub(crate) use {conditions::StringMatch, rewrite::Written};
 pub(crate) use {headers::is_host, host::bracketed};
 
-use pointsman_wire::{Cursor, Decode, Kind, message};
+use pointsman_wire::{Cursor, Decode, Kind, Value, list, message};
 
 message! {
     /// networking.istio.io VirtualService.
     pub struct VirtualService = "VirtualService" {
         /// For which hosts its rules are.
-        hosts: Vec<HostName> = "hosts",
+        hosts: Vec<HostName> = "hosts" as read_hosts,
         /// At which gateways; none is `mesh`, the sidecars.
         gateways: Vec<String> = "gateways",
         /// Its rules, in order.
-        http: Vec<HttpRoute> = "http",
+        http: Vec<HttpRoute> = "http" as read_rules,
     }
     inert {
         "exportTo": "a filter runs the policy that it is given, of whichever namespace",
         "tcp": "this filter sees HTTP alone; TCP is for Envoy's own tcp_proxy",
         "tls": "this filter sees HTTP alone; TLS passthrough is for Envoy's own filter chains",
     }
-    check check_virtual_service;
 }
 
 impl Kind for VirtualService {
@@ -52,25 +51,31 @@ impl Kind for VirtualService {
     const GROUP: &'static str = "networking.istio.io";
 }
 
-fn check_virtual_service(this: &VirtualService, at: Cursor<'_>) -> Option<()> {
-    let before = at.errors();
-    at.field("hosts", |hosts| {
-        if this.hosts.is_empty() {
-            hosts.error::<()>("needs at least one host");
-        }
-        // Each against each: only where it is known that there is something to be found.
-        let suspects = if host::any_overlap(&this.hosts) { this.hosts.as_slice() } else { &[] };
-        for (index, host) in suspects.iter().enumerate() {
-            if let Some(other) = suspects.iter().take(index).find(|other| other.overlaps(host)) {
-                let cure = "put one of them into a VirtualService of its own";
-                hosts.element(index, |at| at.error::<()>(format_args!("`{host}` overlaps `{other}`: {cure}")));
-            }
-        }
-    });
-    if this.http.is_empty() {
-        at.field("http", |http| http.error::<()>("needs at least one rule"));
+fn is_empty(value: &Value<'_>) -> bool {
+    value.is_null() || value.as_array().is_some_and(<[_]>::is_empty)
+}
+
+fn read_hosts(at: Cursor<'_>) -> Option<Vec<HostName>> {
+    if is_empty(at.value()) {
+        return at.error("needs at least one host");
     }
-    (at.errors() == before).then_some(())
+    let before = at.errors();
+    // Those that are hosts are held against each other, whatever the others are.
+    let hosts = list(at, |host| Some(HostName::decode(host)))?;
+    // Each against each: only where it is known that there is something to be found.
+    let suspects = if host::any_overlap(hosts.iter().flatten()) { hosts.as_slice() } else { &[] };
+    for (index, host) in suspects.iter().enumerate() {
+        let Some(host) = host else { continue };
+        if let Some(other) = suspects.iter().take(index).flatten().find(|other| other.overlaps(host)) {
+            let cure = "put one of them into a VirtualService of its own";
+            at.element(index, |at| at.error::<()>(format_args!("`{host}` overlaps `{other}`: {cure}")));
+        }
+    }
+    if at.errors() == before { hosts.into_iter().collect() } else { None }
+}
+
+fn read_rules(at: Cursor<'_>) -> Option<Vec<HttpRoute>> {
+    if is_empty(at.value()) { at.error("needs at least one rule") } else { Decode::decode(at) }
 }
 
 message! {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pointsman_wire::{Cursor, Decode, message};
+use pointsman_wire::{Cursor, Decode, Number, Value, message, number, whole};
 
 use super::route::Destination;
 
@@ -10,15 +10,15 @@ message! {
     /// HTTPRetry.
     pub struct HttpRetry = "HTTPRetry" {
         /// How many further tries; 0: none.
-        attempts: i32 = "attempts",
+        attempts: i32 = "attempts" as read_attempts,
         /// How long one try may take, the first one included.
         per_try_timeout: Option<Timeout> = "perTryTimeout",
         /// On what; none: Istio's default.
         retry_on: RetryOn = "retryOn",
         /// Whether a try may not go where one went before: always.
-        ignore_previous_hosts: Option<bool> = "retryIgnorePreviousHosts",
+        ignore_previous_hosts: Option<bool> = "retryIgnorePreviousHosts" as read_ignores,
         /// Whether a try may leave the locality: no.
-        remote_localities: Option<bool> = "retryRemoteLocalities",
+        remote_localities: Option<bool> = "retryRemoteLocalities" as read_remote,
     }
     refused {
         "backoff": "no header can tell Envoy's router: leave it out for Envoy's 25ms, or set it in the Envoy route itself",
@@ -26,29 +26,45 @@ message! {
     check check_retry;
 }
 
-fn check_retry(this: &HttpRetry, at: Cursor<'_>) -> Option<()> {
-    let before = at.errors();
-    let says_more = this.per_try_timeout.is_some() || !this.retry_on.is_empty() || this.remote_localities.is_some();
-    match this.attempts {
-        ..0 => at.field("attempts", |at| at.error::<()>("is negative; 0 turns retries off")),
-        0 if says_more => at.field("attempts", |at| {
-            at.error(
+fn check_retry(at: Cursor<'_>, all_known: bool) {
+    let get = |field: &str| at.value().get(field).filter(|value| !value.is_null());
+    let words = get("retryOn").and_then(Value::as_str).unwrap_or_default();
+    let has_word = words.contains(|c: char| c != ',' && !c.is_whitespace());
+    if get("attempts").map_or(all_known, |attempts| number(attempts) == Some(Number::Whole(0)))
+        && (has_word || get("perTryTimeout").is_some() || get("retryRemoteLocalities").is_some())
+    {
+        at.field("attempts", |at| {
+            at.error::<()>(
                 "is 0, which turns retries off: then perTryTimeout, retryOn and retryRemoteLocalities must be left out",
             )
-        }),
-        _ => None,
-    };
-    if this.ignore_previous_hosts == Some(false) {
-        at.field("retryIgnorePreviousHosts", |at| {
-            at.error::<()>("false is refused: no header can tell Envoy's router; the routes ignore previous hosts")
         });
     }
-    if this.remote_localities == Some(true) {
-        at.field("retryRemoteLocalities", |at| {
-            at.error::<()>("true is refused: no header can tell Envoy's router; set it in the Envoy route itself")
-        });
+}
+
+fn read_attempts(at: Cursor<'_>) -> Option<i32> {
+    if at.value().is_null() {
+        return Some(0);
     }
-    (at.errors() == before).then_some(())
+    match number(at.value()) {
+        Some(Number::Whole(..0)) => at.error("is negative; 0 turns retries off"),
+        _ => whole(at, 0, i32::MAX.into())?.try_into().ok(),
+    }
+}
+
+fn read_ignores(at: Cursor<'_>) -> Option<Option<bool>> {
+    match Decode::decode_or_absent(at)? {
+        Some(false) => {
+            at.error("false is refused: no header can tell Envoy's router; the routes ignore previous hosts")
+        }
+        ignores => Some(ignores),
+    }
+}
+
+fn read_remote(at: Cursor<'_>) -> Option<Option<bool>> {
+    match Decode::decode_or_absent(at)? {
+        Some(true) => at.error("true is refused: no header can tell Envoy's router; set it in the Envoy route itself"),
+        remote => Some(remote),
+    }
 }
 
 /// A time-out: whole milliseconds, and at least one. Istio takes no other; nor could a header say it.
@@ -153,16 +169,15 @@ message! {
     /// Percent.
     pub struct Percent = "Percent" {
         /// 0, or 0.0001 to 100.
-        value: f64 = "value",
+        value: f64 = "value" as read_percent,
     }
-    check check_percent;
 }
 
-fn check_percent(this: &Percent, at: Cursor<'_>) -> Option<()> {
-    at.field("value", |at| match this.value {
-        0.0 | 0.0001..=100.0 => Some(()),
-        value => at.error(format_args!("{value} is not a percentage, expected 0, or 0.0001 to 100")),
-    })
+fn read_percent(at: Cursor<'_>) -> Option<f64> {
+    match f64::decode_or_absent(at)? {
+        value @ (0.0 | 0.0001..=100.0) => Some(value),
+        _ => at.error(format_args!("{} is not a percentage, expected 0, or 0.0001 to 100", at.value())),
+    }
 }
 
 impl Percent {

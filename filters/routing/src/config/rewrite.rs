@@ -5,31 +5,33 @@ use std::rc::Rc;
 use pointsman_http::Rewrite;
 use pointsman_wire::{Cursor, Decode, message};
 
-use super::answers::check_text;
+use super::answers::header_text;
 
 message! {
     /// HTTPRewrite.
     pub struct HttpRewrite = "HTTPRewrite" {
         /// Replaces what of the path matched.
-        uri: String = "uri",
+        uri: String = "uri" as header_text,
         /// The new host.
-        authority: String = "authority",
+        authority: String = "authority" as header_text,
         /// Replaces every match of a regex in the path.
         regex: Option<RegexRewrite> = "uriRegexRewrite",
     }
     check check_rewrite;
 }
 
-fn check_rewrite(this: &HttpRewrite, at: Cursor<'_>) -> Option<()> {
-    if this.uri.is_empty() && this.authority.is_empty() && this.regex.is_none() {
-        return at.error("rewrites nothing: set uri, uriRegexRewrite or authority");
+fn check_rewrite(at: Cursor<'_>, all_known: bool) {
+    let has = |field: &str| {
+        let value = at.value().get(field);
+        value.is_some_and(|value| !value.is_null() && value.as_str() != Some(""))
+    };
+    let (uri, regex) = (has("uri"), has("uriRegexRewrite"));
+    if all_known && !uri && !regex && !has("authority") {
+        at.error::<()>("rewrites nothing: set uri, uriRegexRewrite or authority");
     }
-    if !this.uri.is_empty() && this.regex.is_some() {
-        return at.error("has both uri and uriRegexRewrite: keep one");
+    if uri && regex {
+        at.error::<()>("has both uri and uriRegexRewrite: keep one");
     }
-    let uri = at.field("uri", |at| check_text(at, &this.uri));
-    let authority = at.field("authority", |at| check_text(at, &this.authority));
-    uri.and(authority)
 }
 
 /// RegexRewrite, compiled.
@@ -38,23 +40,30 @@ pub struct RegexRewrite(pub Rc<Rewrite>);
 
 message! {
     pub(crate) struct Written = "RegexRewrite" {
-        pattern: String = "match",
-        rewrite: String = "rewrite",
+        pattern: String = "match" as read_pattern,
+        rewrite: String = "rewrite" as read_replacement,
     }
+}
+
+fn read_pattern(at: Cursor<'_>) -> Option<String> {
+    let pattern = String::decode_or_absent(at)?;
+    if pattern.is_empty() { at.error("is missing") } else { Some(pattern) }
+}
+
+fn read_replacement(at: Cursor<'_>) -> Option<String> {
+    let replacement = header_text(at)?;
+    if replacement.is_empty() { at.error("is missing") } else { Some(replacement) }
 }
 
 impl Decode for RegexRewrite {
     fn decode(at: Cursor<'_>) -> Option<Self> {
         let written = Written::decode(at)?;
-        for (field, value) in [("match", &written.pattern), ("rewrite", &written.rewrite)] {
-            if value.is_empty() {
-                return at.field(field, |at| at.error("is missing"));
-            }
-        }
-        at.field("rewrite", |at| check_text(at, &written.rewrite))?;
         match Rewrite::compile(&written.pattern, &written.rewrite) {
             Ok(rewrite) => Some(Self(Rc::new(rewrite))),
-            Err(why) => at.error(why),
+            Err(why) => {
+                let is_pattern = Rewrite::compile(&written.pattern, "").is_err();
+                at.field(if is_pattern { "match" } else { "rewrite" }, |at| at.error(why))
+            }
         }
     }
 }

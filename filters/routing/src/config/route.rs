@@ -2,16 +2,16 @@
 
 use std::fmt;
 
-use pointsman_wire::{Cursor, Decode, Value, message, whole};
+use pointsman_wire::{Cursor, Decode, Number, Value, message, number, whole, whole_or};
 
 use super::answers::{HttpDirectResponse, HttpRedirect};
-use super::conditions::{HttpMatchRequest, StringCondition};
+use super::conditions::HttpMatchRequest;
 use super::cors::CorsPolicy;
 use super::headers::{Headers, is_host};
-use super::host;
 use super::policy::{HttpMirror, HttpRetry, Percent, Timeout};
 use super::rewrite::HttpRewrite;
 use super::sticky::Sticky;
+use super::{host, is_empty};
 use crate::router_policy::MIRROR_HEADERS;
 
 message! {
@@ -22,7 +22,7 @@ message! {
         /// One of them must hold; none at all: the rule always matches.
         matches: Vec<HttpMatchRequest> = "match",
         /// Where the request goes.
-        route: Vec<HttpRouteDestination> = "route",
+        route: Vec<HttpRouteDestination> = "route" as read_route,
         /// Where the client shall go instead.
         redirect: Option<HttpRedirect> = "redirect",
         /// What the client is answered.
@@ -38,9 +38,9 @@ message! {
         /// How many requests are copied there.
         mirror_percentage: Option<Percent> = "mirrorPercentage",
         /// The same, in whole numbers, as older policies have it.
-        mirror_percent: Option<u32> = "mirrorPercent",
+        mirror_percent: Option<u32> = "mirrorPercent" as read_percent,
         /// Where copies go.
-        mirrors: Vec<HttpMirror> = "mirrors",
+        mirrors: Vec<HttpMirror> = "mirrors" as read_mirrors,
         /// Which other origins' pages may see the answers.
         cors_policy: Option<CorsPolicy> = "corsPolicy",
         /// What is done to headers, whatever the destination.
@@ -49,84 +49,93 @@ message! {
         sticky: Option<Sticky> = "sticky",
     }
     refused {
-        "fault": "there is no fault filter in this version yet",
+        "fault": "there is no fault filter in this version yet: leave it out",
         "delegate": "a filter sees no other VirtualServices than those given to it: write the delegate's rules here",
     }
     check check_http_route;
 }
 
-fn check_http_route(this: &HttpRoute, at: Cursor<'_>) -> Option<()> {
-    let before = at.errors();
-    let actions = [!this.route.is_empty(), this.redirect.is_some(), this.direct_response.is_some()];
-    match actions.into_iter().filter(|action| *action).count() {
-        0 => at.error::<()>("does nothing: it needs one of route, redirect and directResponse"),
-        1 => None,
+/// Rules of a rule as it is written.
+fn check_http_route(at: Cursor<'_>, all_known: bool) {
+    let has = |field: &str| at.value().get(field).is_some_and(|value| !is_empty(value));
+    match ["route", "redirect", "directResponse"].into_iter().filter(|action| has(action)).count() {
+        0 if all_known => at.error::<()>("does nothing: it needs one of route, redirect and directResponse"),
+        0 | 1 => None,
         _ => at.error("does more than one of route, redirect and directResponse: keep one"),
     };
-    check_destinations(this, at);
-    check_answers(this, at);
-    check_mirrors(this, at);
-    check_host_rewrites(this, at);
-    (at.errors() == before).then_some(())
-}
-
-fn check_destinations(this: &HttpRoute, at: Cursor<'_>) {
-    let weights = this.route.iter().map(|destination| u64::from(destination.weight.0));
-    if this.route.len() > 1 && weights.sum::<u64>() == 0 {
-        at.field("route", |at| at.error::<()>("the weights add up to 0: nothing would ever be chosen"));
+    if has("redirect") || has("directResponse") {
+        check_answers(at);
     }
-}
-
-/// What cannot stand beside a redirect or a direct response, and what has no effect there.
-fn check_answers(this: &HttpRoute, at: Cursor<'_>) {
-    if this.route.is_empty() && this.rewrite.is_some() {
-        at.field("rewrite", |at| at.error::<()>("has no place where nothing is routed: leave it out"));
+    if has("mirror") && has("mirrors") {
+        at.error::<()>("has both mirror and mirrors: keep one");
     }
-    if let Some(redirect) = &this.redirect
-        && redirect.prefix_rewrite.is_some()
-        && !this.matches.iter().all(|entry| matches!(entry.uri, None | Some(StringCondition::Prefix(_))))
-    {
-        let cure = "needs `uri: {prefix: …}` in every match, for there must be a prefix to be replaced";
-        at.field("redirect", |at| at.field("prefixRewrite", |at| at.error::<()>(cure)));
-    }
-    if this.route.is_empty() {
-        for field in ["timeout", "retries", "mirror", "mirrors", "corsPolicy", "sticky"] {
-            at.field(field, |at| match at.value() {
-                Value::Null => {}
-                Value::Array(list) if list.is_empty() => {}
-                _ => at.warning("has no effect: nothing is routed here"),
-            });
-        }
-    }
-    if this.sticky.is_some() && this.route.len() == 1 {
+    check_host_rewrites(at);
+    let one = |list: &Value<'_>| list.as_array().is_some_and(|list| list.len() == 1);
+    if has("sticky") && at.value().get("route").is_some_and(one) {
         at.field("sticky", |at| at.warning("has no effect: there is only one destination"));
     }
 }
 
-const MOST_MIRRORS: usize = MIRROR_HEADERS.len();
-
-fn check_mirrors(this: &HttpRoute, at: Cursor<'_>) {
-    if this.mirror.is_some() && !this.mirrors.is_empty() {
-        at.error::<()>("has both mirror and mirrors: keep one");
+/// What cannot stand beside a redirect or a direct response, and what has no effect there.
+fn check_answers(at: Cursor<'_>) {
+    let get = |field: &str| at.value().get(field).filter(|value| !is_empty(value));
+    let has_prefix = |entry: &Value<'_>| match entry.get("uri") {
+        None | Some(Value::Null) => true,
+        Some(uri) => uri.get("prefix").is_some_and(|prefix| !prefix.is_null()),
+    };
+    let entries = get("match").and_then(Value::as_array).unwrap_or_default();
+    at.field("redirect", |at| {
+        if at.value().get("prefixRewrite").is_some_and(|prefix| !prefix.is_null()) && !entries.iter().all(has_prefix) {
+            let cure = "needs `uri: {prefix: …}` in every match, for there must be a prefix to be replaced";
+            at.field("prefixRewrite", |at| at.error::<()>(cure));
+        }
+    });
+    if get("route").is_some() {
+        return;
     }
-    if this.mirrors.len() > MOST_MIRRORS {
-        at.field("mirrors", |at| {
-            at.error::<()>(format_args!("are more than {MOST_MIRRORS}, which is all Envoy can be told"))
-        });
-    }
-    if let Some(percent @ 101..) = this.mirror_percent {
-        at.field("mirrorPercent", |at| {
-            at.error::<()>(format_args!("{percent} is not a percentage, expected 0 to 100"))
+    for field in ["rewrite", "timeout", "retries", "mirror", "mirrors", "corsPolicy", "sticky"] {
+        at.field(field, |at| match field {
+            _ if is_empty(at.value()) => {}
+            "rewrite" => drop(at.error::<()>("has no place where nothing is routed: leave it out")),
+            _ => at.warning("has no effect: nothing is routed here"),
         });
     }
 }
 
+fn read_route(at: Cursor<'_>) -> Option<Vec<HttpRouteDestination>> {
+    let route: Vec<HttpRouteDestination> = Decode::decode_or_absent(at)?;
+    if route.len() > 1 && route.iter().all(|destination| destination.weight.0 == 0) {
+        return at.error("the weights add up to 0: nothing would ever be chosen");
+    }
+    Some(route)
+}
+
+const MOST_MIRRORS: usize = MIRROR_HEADERS.len();
+
+fn read_mirrors(at: Cursor<'_>) -> Option<Vec<HttpMirror>> {
+    let mirrors = Decode::decode_or_absent(at);
+    if at.value().as_array().is_some_and(|mirrors| mirrors.len() > MOST_MIRRORS) {
+        return at.error(format_args!("are more than {MOST_MIRRORS}, which is all Envoy can be told"));
+    }
+    mirrors
+}
+
+fn read_percent(at: Cursor<'_>) -> Option<Option<u32>> {
+    if at.value().is_null() {
+        return Some(None);
+    }
+    whole_or(at, 0, 100, &"is not a percentage, expected 0 to 100")?.try_into().ok().map(Some)
+}
+
 /// Of several rewrites of the host it would be a matter of names which one counts: Istio refuses them as well.
-fn check_host_rewrites(this: &HttpRoute, at: Cursor<'_>) {
-    let request = this.headers.as_ref().and_then(|headers| headers.request.as_ref());
-    let operations = request.into_iter().flat_map(|request| request.set.iter().chain(&request.add));
-    let mut names: Vec<&str> = operations.map(|(name, _)| name.as_str()).filter(|name| is_host(name)).collect();
-    if this.rewrite.as_ref().is_some_and(|rewrite| !rewrite.authority.is_empty()) {
+fn check_host_rewrites(at: Cursor<'_>) {
+    let value = at.value();
+    let request = value.get("headers").and_then(|headers| headers.get("request"));
+    let operations = ["set", "add"].into_iter().filter_map(|field| request?.get(field)?.as_object());
+    let names = operations.flat_map(|operations| operations.iter().map(|(name, _)| name));
+    let mut names: Vec<&str> = names.filter(|name| is_host(name)).collect();
+    let authority = value.get("rewrite").and_then(|rewrite| rewrite.get("authority")).and_then(Value::as_str);
+    if authority.is_some_and(|authority| !authority.is_empty()) {
         names.push("rewrite.authority");
     }
     if names.len() > 1 {
@@ -151,13 +160,12 @@ message! {
     /// Destination.
     pub struct Destination = "Destination" {
         /// The service's host.
-        host: String = "host",
+        host: String = "host" as read_host,
         /// The subset, as a DestinationRule names it.
-        subset: String = "subset",
+        subset: String = "subset" as read_subset,
         /// The service's port.
         port: Option<PortSelector> = "port",
     }
-    check check_destination;
 }
 
 /// `HOST:PORT subset SUBSET`.
@@ -174,39 +182,43 @@ impl fmt::Display for Destination {
     }
 }
 
-fn check_destination(this: &Destination, at: Cursor<'_>) -> Option<()> {
-    let host = at.field("host", |at| match host::check(&this.host, false) {
-        Ok(()) => Some(()),
-        Err(why) => at.error(format_args!("`{}` {why}", this.host)),
-    });
-    let subset = at.field("subset", |at| {
-        if this.subset.is_empty() || host::is_label(&this.subset) {
-            return Some(());
-        }
-        at.error(format_args!("`{}` is no subset's name, which is of letters, digits and `-`", this.subset))
-    });
-    host.and(subset)
+fn read_host(at: Cursor<'_>) -> Option<String> {
+    let host = String::decode_or_absent(at)?;
+    if host.is_empty() {
+        return at.error("is missing");
+    }
+    match host::check(&host, false) {
+        Ok(()) => Some(host),
+        Err(why) => at.error(format_args!("`{host}` {why}")),
+    }
+}
+
+fn read_subset(at: Cursor<'_>) -> Option<String> {
+    let subset = String::decode_or_absent(at)?;
+    if subset.is_empty() || host::is_label(&subset) {
+        return Some(subset);
+    }
+    at.error(format_args!("`{subset}` is no subset's name, which is of letters, digits and `-`"))
 }
 
 message! {
     /// PortSelector.
     pub struct PortSelector = "PortSelector" {
         /// 1 to 65535.
-        number: u32 = "number",
+        number: u32 = "number" as read_number,
     }
-    check check_port_selector;
 }
 
-fn check_port_selector(this: &PortSelector, at: Cursor<'_>) -> Option<()> {
-    at.field("number", |at| check_port(at, this.number))
+fn read_number(at: Cursor<'_>) -> Option<u32> {
+    read_port(at)?.or_else(|| at.error("is missing"))
 }
 
-/// Whether it is a TCP port.
-pub(super) fn check_port(at: Cursor<'_>, number: u32) -> Option<()> {
-    match number {
-        1..=65535 => Some(()),
-        _ => at.error(format_args!("{number} is not a port, expected 1 to 65535")),
+/// A TCP port, or none.
+pub(super) fn read_port(at: Cursor<'_>) -> Option<Option<u32>> {
+    if at.value().is_null() {
+        return Some(None);
     }
+    whole_or(at, 1, 65_535, &"is not a port, expected 1 to 65535")?.try_into().ok().map(Some)
 }
 
 /// A destination's share.
@@ -215,7 +227,7 @@ pub struct Weight(pub u32);
 
 impl Decode for Weight {
     fn decode(at: Cursor<'_>) -> Option<Self> {
-        if at.value().as_f64().is_some_and(|weight| weight < 0.0) {
+        if matches!(number(at.value()), Some(Number::Whole(..0) | Number::Double(..0.0))) {
             return at.error(format_args!("{} is not a weight, expected 0 or more", at.value()));
         }
         whole(at, 0, i32::MAX.into()).and_then(|weight| weight.try_into().ok()).map(Self)

@@ -4,7 +4,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use pointsman_wire::{Cursor, Decode, message};
+use pointsman_wire::{Cursor, Decode, Value, message};
 
 use super::headers::HeaderName;
 use crate::names::is_token;
@@ -32,71 +32,77 @@ message! {
         /// The client's IP address.
         use_source_ip: bool = "useSourceIp",
         /// A parameter of the query.
-        http_query_parameter_name: Option<String> = "httpQueryParameterName",
+        http_query_parameter_name: Option<String> = "httpQueryParameterName" as read_parameter,
     }
     refused {
         "ringHash": "a destination is chosen by its weight, without a ring: leave it out",
         "maglev": "a destination is chosen by its weight, without a table: leave it out",
         "minimumRingSize": "a destination is chosen by its weight, without a ring: leave it out",
     }
+    check check_sticky;
 }
 
 message! {
     /// ConsistentHashLB.HTTPCookie.
     pub struct HttpCookie = "HTTPCookie" {
         /// Its name.
-        name: String = "name",
+        name: String = "name" as read_name,
         /// For which paths it is issued; none: the browser's default, the request's directory.
-        path: String = "path",
+        path: String = "path" as read_path,
         /// For how long it is issued, in whole seconds; 0: until the browser is closed; absent: it is never issued.
-        ttl: Option<Duration> = "ttl",
+        ttl: Option<Duration> = "ttl" as read_ttl,
     }
-    check check_cookie;
 }
 
-fn check_cookie(this: &HttpCookie, at: Cursor<'_>) -> Option<()> {
-    let before = at.errors();
-    at.field("name", |at| match this.name.as_str() {
+fn read_name(at: Cursor<'_>) -> Option<String> {
+    let name = String::decode_or_absent(at)?;
+    match name.as_str() {
         "" => at.error("a cookie's name is empty"),
-        name if is_token(name) => Some(()),
-        name => at.error(format_args!("`{name}` is not a cookie's name")),
-    });
-    at.field("path", |at| {
-        let is_wrong = |byte: &u8| !(b' '..=b'~').contains(byte) || *byte == b';';
-        match this.path.bytes().find(is_wrong) {
-            Some(byte) => at.error(format_args!("`{}` cannot stand in a cookie's path", byte.escape_ascii())),
-            None => Some(()),
-        }
-    });
-    if let Some(ttl) = this.ttl
-        && ttl.subsec_nanos() != 0
-    {
-        at.field("ttl", |at| at.error::<()>("is not in whole seconds, which is all that a cookie can say"));
+        text if is_token(text) => Some(name),
+        text => at.error(format_args!("`{text}` is not a cookie's name")),
     }
-    (at.errors() == before).then_some(())
+}
+
+fn read_path(at: Cursor<'_>) -> Option<String> {
+    let path = String::decode_or_absent(at)?;
+    let is_wrong = |byte: &u8| !(b' '..=b'~').contains(byte) || *byte == b';';
+    match path.bytes().find(is_wrong) {
+        Some(byte) => at.error(format_args!("`{}` cannot stand in a cookie's path", byte.escape_ascii())),
+        None => Some(path),
+    }
+}
+
+fn read_ttl(at: Cursor<'_>) -> Option<Option<Duration>> {
+    match Option::<Duration>::decode_or_absent(at)? {
+        Some(ttl) if ttl.subsec_nanos() != 0 => at.error("is not in whole seconds, which is all that a cookie can say"),
+        ttl => Some(ttl),
+    }
+}
+
+fn read_parameter(at: Cursor<'_>) -> Option<Option<String>> {
+    match Option::<String>::decode_or_absent(at)? {
+        Some(name) if name.is_empty() => at.error("a query parameter's name is empty"),
+        name => Some(name),
+    }
+}
+
+fn check_sticky(at: Cursor<'_>, all_known: bool) {
+    let keys = ["httpHeaderName", "httpCookie", "useSourceIp", "httpQueryParameterName"];
+    let keys = keys.into_iter().filter_map(|key| at.value().get(key));
+    let count = keys.filter(|key| !matches!(key, Value::Null | Value::Bool(false))).count();
+    if count > 1 || (count == 0 && all_known) {
+        at.error::<()>("needs exactly one of httpHeaderName, httpCookie, useSourceIp: true, httpQueryParameterName");
+    }
 }
 
 impl Decode for Sticky {
     fn decode(at: Cursor<'_>) -> Option<Self> {
         let fields = StickyFields::decode(at)?;
-        let parameter = match fields.http_query_parameter_name {
-            Some(name) if name.is_empty() => {
-                return at.field("httpQueryParameterName", |at| at.error("a query parameter's name is empty"));
-            }
-            name => name.map(|name| Self::QueryParameter(name.into_bytes().into())),
-        };
-        let mut keys = [
-            fields.http_header_name.map(header),
-            fields.http_cookie.map(Self::Cookie),
-            fields.use_source_ip.then_some(Self::SourceIp),
-            parameter,
-        ]
-        .into_iter()
-        .flatten();
-        match (keys.next(), keys.next()) {
-            (Some(key), None) => Some(key),
-            _ => at.error("needs exactly one of httpHeaderName, httpCookie, useSourceIp: true, httpQueryParameterName"),
-        }
+        let address = || fields.use_source_ip.then_some(Self::SourceIp);
+        let parameter = |name: String| Self::QueryParameter(name.into_bytes().into());
+        let header = fields.http_header_name.map(header);
+        let cookie = || fields.http_cookie.map(Self::Cookie);
+        header.or_else(cookie).or_else(address).or_else(|| fields.http_query_parameter_name.map(parameter))
     }
 }
 

@@ -69,8 +69,8 @@ fn unknown_fields_and_their_neighbours() {
         (json!({"uri": {"Exact": "/"}}), ".uri.Exact: unknown field; did you mean `exact`?"),
         (json!({"headers": {"x": {"preffix": "a"}}}), ".headers.x.preffix: unknown field; did you mean `prefix`?"),
         (
-            json!({"headers": {"@x": {"is": "a"}}}),
-            ".headers[\"@x\"].is: unknown field; known here: exact, prefix, regex",
+            json!({"headers": {"@request.auth.claims.x": {"is": "a"}}}),
+            ".headers[\"@request.auth.claims.x\"].is: unknown field; known here: exact, prefix, regex",
         ),
     ]);
 }
@@ -83,7 +83,10 @@ fn fields_that_are_refused() {
         rule
     };
     of_rules(&[
-        (with("fault", json!({"abort": {}})), ".fault: is refused: there is no fault filter in this version yet"),
+        (
+            with("fault", json!({"abort": {}})),
+            ".fault: is refused: there is no fault filter in this version yet: leave it out",
+        ),
         (
             with("delegate", json!({"name": "x"})),
             ".delegate: is refused: a filter sees no other VirtualServices than those given to it: write the delegate's \
@@ -113,13 +116,13 @@ fn numbers_and_booleans_where_text_belongs() {
         (json!({"queryParams": {"v": {"prefix": 1.5}}}), &format!(".queryParams.v.prefix: 1.5 is a number, {quotes}")),
         (json!({"uri": {"exact": 404}}), &format!(".uri.exact: 404 is a number, {quotes}")),
         (json!({"sourceLabels": {"version": 2}}), &format!(".sourceLabels.version: 2 is a number, {quotes}")),
-        (json!({"headers": {"x": "1"}}), ".headers.x: \"1\" is a string, expected an object"),
-        (json!({"headers": {"x": null}}), ".headers.x: null, expected an object"),
-        (json!({"uri": "/a"}), ".uri: \"/a\" is a string, expected an object"),
+        (json!({"headers": {"x": "1"}}), ".headers.x: \"1\" is a string, expected an object such as {exact: …}"),
+        (json!({"headers": {"x": null}}), ".headers.x: null, expected an object such as {exact: …}"),
+        (json!({"uri": "/a"}), ".uri: \"/a\" is a string, expected an object such as {exact: …}"),
         (json!({"ignoreUriCase": "true"}), ".ignoreUriCase: \"true\" is a string, expected true or false"),
-        (json!({"port": "80"}), ".port: \"80\" is a string, expected a whole number"),
+        (json!({"port": "http"}), ".port: \"http\" is a string, expected a whole number"),
         (json!({"gateways": "mesh"}), ".gateways: \"mesh\" is a string, expected a list"),
-        (json!(null), ": null, expected an object"),
+        (json!(null), ": null, expected an object such as {uri: …}"),
     ]);
     of_rules(&[
         (
@@ -140,7 +143,7 @@ fn numbers_and_booleans_where_text_belongs() {
         ),
         (
             json!({"route": [{"destination": {"host": "a", "port": 80}}]}),
-            ".route[0].destination.port: 80 is a number, expected an object",
+            ".route[0].destination.port: 80 is a number, expected an object such as {number: …}",
         ),
         (json!({"route": {"destination": {"host": "a"}}}), ".route: an object, expected a list"),
         (json!({"route": to("a"), "name": true}), &format!(".name: true is a boolean, {quotes}")),
@@ -158,12 +161,12 @@ fn resources() {
         (json!([null]), vec!["virtualServices[0]: null, expected VirtualService".into()]),
         (
             json!([whole("Gateway", "networking.istio.io/v1")]),
-            vec!["virtualServices[0].kind: expected `VirtualService`: other kinds do not belong here".into()],
+            vec!["virtualServices[0].kind: `Gateway` is another kind of resource, expected `VirtualService`: take it out".into()],
         ),
         (json!([whole("VirtualService", "v1")]), vec![format!("virtualServices[0].apiVersion: {version}")]),
         (
             json!({"kind": "List", "items": [whole("DestinationRule", "networking.istio.io/v1")]}),
-            vec!["virtualServices.items[0].kind: expected `VirtualService`: other kinds do not belong here".into()],
+            vec!["virtualServices.items[0].kind: `DestinationRule` is another kind of resource, expected `VirtualService`: take it out".into()],
         ),
         (
             json!([{"kind": "VirtualService", "apiVersion": "networking.istio.io/v1"}]),
@@ -172,8 +175,8 @@ fn resources() {
         (
             json!([{"metadata": {"name": 1}, "spec": {}}]),
             vec![
-                "virtualServices[0].kind: expected `VirtualService`: other kinds do not belong here".into(),
-                format!("virtualServices[0].apiVersion: {version}"),
+                "virtualServices[0].kind: is missing, expected `VirtualService`".into(),
+                format!("virtualServices[0].apiVersion: is missing, {version}"),
                 "virtualServices[0].metadata.name: 1 is a number, expected a string: put it in quotes".into(),
                 "virtualServices[0].spec.hosts: needs at least one host".into(),
                 "virtualServices[0].spec.http: needs at least one rule".into(),
@@ -199,14 +202,18 @@ fn hosts_that_are_none() {
         ("-a", format!("is no host: {label}")),
         ("a..b", format!("is no host: {label}")),
         ("a:80", "is no host: leave the port out, it is ignored in a request's host too".into()),
-        ("http://a", "is no host: leave the port out, it is ignored in a request's host too".into()),
+        ("http://a", "is no host: leave `http://` out".into()),
+        ("https://a/b:80", "is no host: leave `https://` out".into()),
+        ("a:80/b", "is no host: leave the path out, it belongs into a match".into()),
+        ("a:b", format!("is no host: {label}")),
         ("a.*.com", "is no host: a wildcard is `*` alone or the first label, as in `*.example.com`".into()),
         ("**.com", "is no host: a wildcard is `*` alone or the first label, as in `*.example.com`".into()),
         ("1.2", "is no host: its last label is a number".into()),
         (&"a.".repeat(128), "is no host: it has more than 255 characters".into()),
     ] {
         let policy = json!({"virtualServices": [{"hosts": [host], "http": [{"route": to("a")}]}]});
-        says(&policy, &[&format!("virtualServices[0].hosts[0]: `{host}` {why}")]);
+        let cut = host.char_indices().nth(200).map_or(host.into(), |(end, _)| format!("{}…", &host[..end]));
+        says(&policy, &[&format!("virtualServices[0].hosts[0]: `{cut}` {why}")]);
     }
     let service = |hosts: Value| json!({"virtualServices": [{"hosts": hosts, "http": [{"route": to("a")}]}]});
     says(&service(json!([])), &["virtualServices[0].hosts: needs at least one host"]);
@@ -216,6 +223,14 @@ fn hosts_that_are_none() {
         &service(json!(["a.com", "*.com", "A.com"])),
         &[
             &format!("virtualServices[0].hosts[1]: `*.com` overlaps `a.com`: {cure}"),
+            &format!("virtualServices[0].hosts[2]: `a.com` overlaps `a.com`: {cure}"),
+        ],
+    );
+    // Beside one that is none.
+    says(
+        &service(json!(["a.com", 7, "a.com"])),
+        &[
+            "virtualServices[0].hosts[1]: 7 is a number, expected a string: put it in quotes",
             &format!("virtualServices[0].hosts[2]: `a.com` overlaps `a.com`: {cure}"),
         ],
     );

@@ -247,13 +247,12 @@ fn all_errors_at_once_in_their_order() {
              at most 63 of them",
             "virtualServices[0].http[0].match[0].uri.exact: 1 is a number, expected a string: put it in quotes",
             "virtualServices[0].http[0].match[0].headers[\"a b\"].exat: unknown field; did you mean `exact`?",
-            "virtualServices[0].http[0].match[1]: 7 is a number, expected an object",
+            "virtualServices[0].http[0].match[0].headers[\"a b\"]: `a b` is not a header's name",
+            "virtualServices[0].http[0].match[1]: 7 is a number, expected an object such as {uri: …}",
             "virtualServices[0].http[0].route[0].weight: -1 is not a weight, expected 0 or more",
             "virtualServices[0].http[0].route[1].destination: is missing",
             "virtualServices[0].http[1]: does nothing: it needs one of route, redirect and directResponse",
-            "virtualServices[1].kind: expected `VirtualService`: other kinds do not belong here",
-            "virtualServices[1].apiVersion: expected networking.istio.io/v1, networking.istio.io/v1beta1 or the like",
-            "virtualServices[1].spec: is missing",
+            "virtualServices[1].kind: `Gateway` is another kind of resource, expected `VirtualService`: take it out",
         ]
     );
 }

@@ -248,10 +248,10 @@ pub fn policy(choices: &mut Choices<'_>) -> Policy {
             json!({"header": "X-Cluster", "defaultPort": 80})
         }
         3 => {
-            json!({"clusterName": choices.pick(&["{host}-{subset}", "a{port}{host}", "{host}é"]), "defaultPort": 80})
+            json!({"clusterName": choices.pick(&["{host}-{subset}", "a{port}{host}", "{host}é", "{host}\n"]), "defaultPort": 80})
         }
         _ => {
-            let cluster = choices.pick(&["c", "c_1", "é"]);
+            let cluster = choices.pick(&["c", "c_1", "é", "c\r\nx-injected: 1", "\0"]);
             json!({"clusters": [{"host": "a.com", "cluster": cluster}], "defaultPort": 80})
         }
     };

@@ -28,8 +28,8 @@ fn conditions_that_make_no_sense() {
         ),
         (json!({"queryParams": {"": {}}}), ".queryParams[\"\"]: a query parameter's name is empty"),
         (json!({"port": 65536}), ".port: 65536 is not a port, expected 1 to 65535"),
-        (json!({"port": -1}), ".port: -1 is not in range, expected a whole number from 0 to 4294967295"),
-        (json!({"port": 0.5}), ".port: 0.5 is not in range, expected a whole number from 0 to 4294967295"),
+        (json!({"port": -1}), ".port: -1 is not a port, expected 1 to 65535"),
+        (json!({"port": 0.5}), ".port: 0.5 is not a port, expected 1 to 65535"),
     ]);
 }
 
@@ -63,21 +63,19 @@ fn actions_that_make_no_sense() {
             ": does more than one of route, redirect and directResponse: keep one",
         ),
         (json!({"route": [{}]}), ".route[0].destination: is missing"),
-        (destination(json!({})), ".route[0].destination.host: `` is no host: it is empty"),
+        (destination(json!({})), ".route[0].destination.host: is missing"),
         (destination(json!({"host": "*"})), ".route[0].destination.host: `*` is no host: a wildcard cannot stand here"),
         (destination(json!({"host": "a_b"})), &format!(".route[0].destination.host: `a_b` is no host: {label}")),
         (
             destination(json!({"host": "a:80"})),
-            ".route[0].destination.host: `a:80` is no host: leave the port out, it is ignored in a request's host too",
+            ".route[0].destination.host: `a:80` is no host: the port has a field of its own, `port: {number: 80}`",
         ),
+        (destination(json!({"host": "a/b"})), ".route[0].destination.host: `a/b` is no host: leave the path out"),
         (
             destination(json!({"host": "a", "subset": "v_1"})),
             ".route[0].destination.subset: `v_1` is no subset's name, which is of letters, digits and `-`",
         ),
-        (
-            destination(json!({"host": "a", "port": {}})),
-            ".route[0].destination.port.number: 0 is not a port, expected 1 to 65535",
-        ),
+        (destination(json!({"host": "a", "port": {}})), ".route[0].destination.port.number: is missing"),
         (routes(&[json!(0), json!(null)]), ".route: the weights add up to 0: nothing would ever be chosen"),
         (routes(&[json!(-5)]), ".route[0].weight: -5 is not a weight, expected 0 or more"),
         (json!({"route": to("a"), "timeout": "0.5ms"}), ".timeout: is less than 1ms; leave it out for no time-out"),
@@ -85,7 +83,8 @@ fn actions_that_make_no_sense() {
             json!({"route": to("a"), "retries": {"attempts": 1, "perTryTimeout": "1.5ms"}}),
             ".retries.perTryTimeout: is not in whole milliseconds, which is all that Istio takes",
         ),
-        (routes(&[json!("5")]), ".route[0].weight: \"5\" is a string, expected a whole number"),
+        (routes(&[json!("5%")]), ".route[0].weight: \"5%\" is a string, expected a whole number"),
+        (routes(&[json!("-0.5")]), ".route[0].weight: \"-0.5\" is not a weight, expected 0 or more"),
         (
             routes(&[json!(4_294_967_295u32)]),
             ".route[0].weight: 4294967295 is not in range, expected a whole number from 0 to 2147483647",
@@ -141,6 +140,144 @@ fn actions_that_make_no_sense() {
         (
             json!({"route": to("a"), "headers": {"response": {"set": {":authority": "x"}}}}),
             ".headers.response.set[\":authority\"]: a response has no such header to change",
+        ),
+    ]);
+}
+
+/// A rule in which nothing is right: one field does not wait for another.
+#[test]
+fn each_field_is_read_whatever_the_others_are() {
+    let errors = |rule: Value| configure(&rules(json!([rule])), &Node::default()).1;
+    let paths = |rule: Value| -> Vec<String> {
+        let errors = errors(rule);
+        let path = |error: &String| error.split(": ").next().unwrap().replace("virtualServices[0].http[0]", "");
+        errors.iter().map(path).collect()
+    };
+    let policy = json!({
+        "allowOrigins": [7, {}], "allowMethods": ["get", 7], "allowHeaders": ["a b", 7], "exposeHeaders": ["", 7],
+        "maxAge": "0s",
+    });
+    assert_eq!(
+        paths(json!({
+            "match": [{
+                "uri": {"prefix": 1}, "method": {"prefix": ""}, "headers": {"a b": 7, "x": {"prefix": ""}, "y": 7},
+                "queryParams": {"": 7}, "port": 80800,
+            }],
+            "retries": {"attempts": -1, "retryIgnorePreviousHosts": false, "retryRemoteLocalities": true, "retryOn": 7},
+            "mirror": {"host": "*", "subset": "a b", "port": 80}, "mirrors": [7, 7, 7, 7], "mirrorPercent": 101,
+            "corsPolicy": policy, "rewrite": {"uri": "\n", "authority": "a"}, "timeout": 5,
+            "headers": {
+                "request": {
+                    "set": {"x": "%RESP(y)%", "host": 7, "a b": 7}, "add": {"x-envoy-max-retries": 7},
+                    "remove": ["host", 7, "x-forwarded-proto"],
+                },
+                "response": {"set": {":authority": 7}},
+            },
+            "sticky": {"httpHeaderName": 7, "httpCookie": {"name": "a b", "path": ";", "ttl": "0.5s"}},
+        })),
+        [
+            ".match[0].uri.prefix",
+            ".match[0].method.prefix",
+            ".match[0].headers[\"a b\"]",
+            ".match[0].headers[\"a b\"]",
+            ".match[0].headers.x.prefix",
+            ".match[0].headers.y",
+            ".match[0].queryParams[\"\"]",
+            ".match[0].queryParams[\"\"]",
+            ".match[0].port",
+            ".rewrite.uri",
+            ".timeout",
+            ".retries.attempts",
+            ".retries.retryOn",
+            ".retries.retryIgnorePreviousHosts",
+            ".retries.retryRemoteLocalities",
+            ".mirror.host",
+            ".mirror.subset",
+            ".mirror.port",
+            ".mirrorPercent",
+            ".mirrors[0]",
+            ".mirrors[1]",
+            ".mirrors[2]",
+            ".mirrors[3]",
+            ".mirrors",
+            ".corsPolicy.allowOrigins[0]",
+            ".corsPolicy.allowOrigins[1]",
+            ".corsPolicy.allowMethods[0]",
+            ".corsPolicy.allowMethods[1]",
+            ".corsPolicy.allowHeaders[0]",
+            ".corsPolicy.allowHeaders[1]",
+            ".corsPolicy.exposeHeaders[0]",
+            ".corsPolicy.exposeHeaders[1]",
+            ".corsPolicy.maxAge",
+            ".headers.request.set[\"a b\"]",
+            ".headers.request.set[\"a b\"]",
+            ".headers.request.set.host",
+            ".headers.request.add.x-envoy-max-retries",
+            ".headers.request.remove[0]",
+            ".headers.request.remove[1]",
+            ".headers.request.set.x",
+            ".headers.request.add.x-envoy-max-retries",
+            ".headers.request.remove[2]",
+            ".headers.response.set[\":authority\"]",
+            ".headers.response.set[\":authority\"]",
+            ".sticky.httpHeaderName",
+            ".sticky.httpCookie.name",
+            ".sticky.httpCookie.path",
+            ".sticky.httpCookie.ttl",
+            ".sticky",
+            "",
+            "",
+            ".headers.request",
+        ]
+    );
+    assert_eq!(
+        paths(json!({
+            "redirect": {"uri": 7, "prefixRewrite": "\n", "redirectCode": 7, "port": 0, "derivePort": "x", "scheme": "x"},
+            "directResponse": {"body": {"string": 7, "bytes": "?"}}, "rewrite": {"uri": "/", "uriRegexRewrite": {}},
+            "match": [{"uri": {"exact": 7}}],
+        })),
+        [
+            ".match[0].uri.exact",
+            ".redirect.uri",
+            ".redirect.port",
+            ".redirect.derivePort",
+            ".redirect.scheme",
+            ".redirect.redirectCode",
+            ".redirect.prefixRewrite",
+            ".redirect",
+            ".redirect",
+            ".directResponse.status",
+            ".directResponse.body.string",
+            ".directResponse.body.bytes",
+            ".directResponse.body",
+            ".rewrite.uriRegexRewrite.match",
+            ".rewrite.uriRegexRewrite.rewrite",
+            ".rewrite",
+            "",
+            ".redirect.prefixRewrite",
+            ".rewrite",
+        ]
+    );
+}
+
+/// What seems to be missing may be what is misspelt.
+#[test]
+fn a_misspelt_name_is_one_mistake() {
+    of_rules(&[
+        (json!({"routes": to("a")}), ".routes: unknown field; did you mean `route`?"),
+        (json!({"redirect": {"urii": "/x"}}), ".redirect.urii: unknown field; did you mean `uri`?"),
+        (json!({"route": to("a"), "rewrite": {"urii": "/x"}}), ".rewrite.urii: unknown field; did you mean `uri`?"),
+        (
+            json!({"route": to("a"), "retries": {"attempt": 2, "retryOn": "5xx"}}),
+            ".retries.attempt: unknown field; did you mean `attempts`?",
+        ),
+        (
+            json!({"route": to("a"), "sticky": {"httpHeaderNames": "x"}}),
+            ".sticky.httpHeaderNames: unknown field; did you mean `httpHeaderName`?",
+        ),
+        (
+            json!({"directResponse": {"status": 200, "body": {"strings": "x"}}}),
+            ".directResponse.body.strings: unknown field; did you mean `string`?",
         ),
     ]);
 }

@@ -10,7 +10,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use pointsman_host::cells::{Cell, Changed};
-use pointsman_host::{Answer, Filter, GrpcCall, Host, HttpCall, LocalReply, Metric, Node, Request, Response, Step, Uses, Wake};
+use pointsman_host::{
+    Answer, Filter, GrpcCall, Host, HttpCall, LocalReply, Metric, Node, Request, Response, Step, Uses, Wake,
+};
 use pointsman_http::{HeaderMap, Write};
 use pointsman_wire::Cursor;
 
