@@ -145,7 +145,8 @@ impl HeaderMap {
 
     /// Whether the proxy has a line of that name, hidden or not.
     pub fn has(&self, name: &[u8]) -> bool {
-        self.lines.iter().chain(&self.hidden).any(|line| line.is_named(name, &self.block))
+        let is_it = |line: &Line| line.is_named(name, &self.block);
+        self.lines.iter().any(is_it) || self.hidden.iter().any(is_it)
     }
 }
 

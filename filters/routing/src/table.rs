@@ -132,11 +132,7 @@ impl Merge<'_> {
                 }
             }
         }
-        let mut hosts = Hosts::default();
-        for (host, sources) in order {
-            hosts.insert(host, self.rules(sources));
-        }
-        hosts
+        Hosts::new(order.into_iter().map(|(host, sources)| (host, self.rules(sources))))
     }
 
     fn rules(&mut self, sources: Vec<Source>) -> Rc<Rules> {

@@ -34,8 +34,7 @@ proptest! {
         hosts in prop::collection::vec(r"\*|\*?[ab.]{1,4}", 0..8),
         authorities in prop::collection::vec(r"[abAB.]{0,5}(:[0-9]{0,2})?", 1..20),
     ) {
-        let mut index = Hosts::default();
-        hosts.iter().enumerate().for_each(|(place, host)| index.insert(host, place));
+        let index = Hosts::new(hosts.iter().enumerate().map(|(place, host)| (host.as_str(), place)));
         for authority in authorities {
             let name = authority.split(':').next().unwrap().to_ascii_lowercase();
             let exact = hosts.iter().position(|host| *host == name);
