@@ -23,6 +23,9 @@ thread_local! {
 pub struct Pattern {
     text: Box<str>,
     shape: Shape,
+    /// What every match ends with: most values are told apart by this or by their beginnings, for less than the
+    /// automaton takes.
+    ending: Box<[u8]>,
     /// Only where the shape does not say it all.
     regex: Option<FullMatch>,
 }
@@ -43,14 +46,16 @@ impl Pattern {
             Shape::Regex(_) => Some(FullMatch::new(&node)?),
             _ => None,
         };
-        Ok(Self { text: text.into(), shape, regex })
+        Ok(Self { text: text.into(), ending: shape::ending(&node), shape, regex })
     }
 
     /// Whether the whole value matches.
     pub fn is_full_match(&self, value: &[u8]) -> bool {
-        match &self.regex {
-            Some(regex) => regex.matches(value),
-            None => self.shape.matches(value),
+        match (&self.regex, &self.shape) {
+            (Some(regex), Shape::Regex(beginning)) => {
+                value.starts_with(beginning) && value.ends_with(&self.ending) && regex.matches(value)
+            }
+            _ => self.shape.matches(value),
         }
     }
 

@@ -10,11 +10,11 @@ use crate::variants::{CHOSEN, USER};
 pub enum Kind {
     /// A header's whole value.
     Header,
-    /// A header by a regular expression, of which no index knows anything.
+    /// A header by a regular expression of which no index knows anything.
     HeaderRegex,
     /// The path: half of them all of it, half its beginning.
     Path,
-    /// The path by a regular expression; all begin alike.
+    /// The path by a regular expression that has to be run: all begin alike, and how they end is not said.
     PathRegex,
 }
 
@@ -77,7 +77,7 @@ impl Rules {
             Kind::Header => format!("user-{other}"),
             Kind::HeaderRegex => format!("[a-z]+-{other}"),
             Kind::Path => format!("/api/v1/reviews/{other}"),
-            Kind::PathRegex => format!("/api/v[0-9]/reviews/{other}"),
+            Kind::PathRegex => format!("/api/v[0-9]/reviews/{other}[a-z]*"),
         }
     }
 }

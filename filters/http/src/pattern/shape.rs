@@ -86,6 +86,14 @@ fn beginning(items: &[Node]) -> Box<[u8]> {
     items.iter().map_while(single).flatten().flatten().collect()
 }
 
+/// What every match ends with.
+pub(super) fn ending(node: &Node) -> Box<[u8]> {
+    let single = |item| <[Vec<u8>; 1]>::try_from(strings(item)?).ok();
+    let mut parts: Vec<Vec<u8>> = trimmed(node).iter().rev().map_while(single).flatten().collect();
+    parts.reverse();
+    parts.concat().into()
+}
+
 fn is_dot_star(node: &Node) -> bool {
     match node {
         Node::Capture { node, .. } => is_dot_star(node),

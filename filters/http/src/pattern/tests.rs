@@ -282,6 +282,23 @@ fn patterns_without_need_of_an_engine_are_known() {
     }
 }
 
+/// Its automaton has 2^17 states, far more than are kept.
+#[test]
+fn an_automaton_that_forgets_stays_right() {
+    let pattern = Pattern::compile("[ab]*a[ab]{16}").unwrap();
+    let mut bits = 0x9e37_79b9_7f4a_7c15_u64;
+    for round in 0..400 {
+        let value: Vec<u8> = (0..round % 60 + 17)
+            .map(|_| {
+                bits = bits.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                if bits >> 63 == 0 { b'a' } else { b'b' }
+            })
+            .collect();
+        let expected = value[value.len() - 17] == b'a';
+        assert_eq!(pattern.is_full_match(&value), expected, "{}", value.escape_ascii());
+    }
+}
+
 #[cfg(not(target_arch = "wasm32"))]
 mod properties {
     use super::*;

@@ -15,13 +15,17 @@ use crate::PatternError;
 /// The most memory that the states of a pattern take. When they would take more, all are forgotten.
 const MOST_BYTES: usize = 1 << 18;
 
-/// In the table, what is not the offset of a state's row.
-const UNKNOWN: u32 = u32::MAX;
-const NEVER: u32 = u32::MAX - 1;
-const MATCHES: u32 = u32::MAX - 2;
+/// Where a state's row begins in the table: half the size of a u32, for a thousand patterns are out of every cache.
+type Row = u16;
+
+/// In the table, what is no row.
+const UNKNOWN: Row = Row::MAX;
+const NEVER: Row = Row::MAX - 1;
+const MATCHES: Row = Row::MAX - 2;
+const LAST_ROW: Row = Row::MAX - 3;
 
 /// The first state's row.
-const START: u32 = 0;
+const START: Row = 0;
 
 /// See the module.
 pub(crate) struct FullMatch {
@@ -46,9 +50,9 @@ struct State {
 #[derive(Default)]
 struct States {
     /// A row a state: for each class, the row that follows.
-    table: Vec<u32>,
+    table: Vec<Row>,
     by_row: Vec<Rc<State>>,
-    rows: HashMap<Rc<State>, u32>,
+    rows: HashMap<Rc<State>, Row>,
     bytes: usize,
 }
 
@@ -70,16 +74,15 @@ impl FullMatch {
             self.begin(&mut states);
         }
         let mut row = START;
-        for byte in value {
-            let class = self.classes.get(usize::from(*byte)).copied().unwrap_or_default();
-            let mut next = states.next(row, usize::from(class));
-            if next == UNKNOWN {
-                next = self.learn(&mut states, row, usize::from(class));
-            }
-            if next == NEVER {
+        let mut rest = value.iter();
+        while let Some((from, byte)) = self.run(&states.table, &mut row, &mut rest) {
+            if row == NEVER {
                 return false;
             }
-            row = next;
+            row = self.learn(&mut states, from, usize::from(self.class(byte)));
+            if row == NEVER {
+                return false;
+            }
         }
         let mut verdict = states.next(row, self.examples.len());
         if verdict == UNKNOWN {
@@ -88,9 +91,28 @@ impl FullMatch {
         verdict == MATCHES
     }
 
+    /// Goes from row to row. It stops at what is no row, and says from where and by which byte it came there.
+    #[inline]
+    fn run(&self, table: &[Row], row: &mut Row, rest: &mut std::slice::Iter<'_, u8>) -> Option<(Row, u8)> {
+        for byte in rest {
+            let place = usize::from(*row).wrapping_add(usize::from(self.class(*byte)));
+            let next = table.get(place).copied().unwrap_or(NEVER);
+            let from = std::mem::replace(row, next);
+            if next > LAST_ROW {
+                return Some((from, *byte));
+            }
+        }
+        None
+    }
+
+    #[inline]
+    fn class(&self, byte: u8) -> u8 {
+        self.classes.get(usize::from(byte)).copied().unwrap_or_default()
+    }
+
     /// Finds out what follows a state, and enters it into the table.
     #[cold]
-    fn learn(&self, states: &mut States, row: u32, class: usize) -> u32 {
+    fn learn(&self, states: &mut States, row: Row, class: usize) -> Row {
         let Some(state) = states.state(row, self.stride()) else { return NEVER };
         let after = self.examples.get(class).copied();
         let (matched, places) = self.step(&state, after);
@@ -99,7 +121,8 @@ impl FullMatch {
             Some(byte) if !places.is_empty() => {
                 let before = if self.looks { representative(byte) } else { 0 };
                 let state = State { before: Some(before), places };
-                if states.bytes > MOST_BYTES {
+                let end = states.table.len().saturating_add(self.stride());
+                if states.bytes > MOST_BYTES || end > usize::from(LAST_ROW) {
                     self.begin(states);
                     return self.row(states, state); // The row that it would be entered into is gone.
                 }
@@ -107,7 +130,7 @@ impl FullMatch {
             }
             _ => NEVER,
         };
-        if let Some(entry) = states.table.get_mut((row as usize).saturating_add(class)) {
+        if let Some(entry) = states.table.get_mut(usize::from(row).saturating_add(class)) {
             *entry = next;
         }
         next
@@ -146,15 +169,15 @@ impl FullMatch {
     }
 
     /// The row of a state, a new one if need be.
-    fn row(&self, states: &mut States, state: State) -> u32 {
+    fn row(&self, states: &mut States, state: State) -> Row {
         if let Some(row) = states.rows.get(&state) {
             return *row;
         }
-        let Ok(row) = u32::try_from(states.table.len()) else { return NEVER };
+        let Ok(row) = Row::try_from(states.table.len()) else { return NEVER };
         let length = states.table.len().saturating_add(self.stride());
         states.table.resize(length, UNKNOWN);
         let of_state = size_of::<State>().saturating_add(size_of_val(state.places.as_slice()));
-        let of_row = self.stride().saturating_mul(size_of::<u32>());
+        let of_row = self.stride().saturating_mul(size_of::<Row>());
         states.bytes = states.bytes.saturating_add(of_state).saturating_add(of_row);
         let state = Rc::new(state);
         states.by_row.push(state.clone());
@@ -168,12 +191,12 @@ impl FullMatch {
 }
 
 impl States {
-    fn next(&self, row: u32, class: usize) -> u32 {
-        self.table.get((row as usize).saturating_add(class)).copied().unwrap_or(NEVER)
+    fn next(&self, row: Row, class: usize) -> Row {
+        self.table.get(usize::from(row).saturating_add(class)).copied().unwrap_or(NEVER)
     }
 
-    fn state(&self, row: u32, stride: usize) -> Option<Rc<State>> {
-        self.by_row.get((row as usize).checked_div(stride)?).cloned()
+    fn state(&self, row: Row, stride: usize) -> Option<Rc<State>> {
+        self.by_row.get(usize::from(row).checked_div(stride)?).cloned()
     }
 }
 
