@@ -33,9 +33,9 @@ pub async fn print() -> Result<()> {
             let first = apply(&policies, 0).await?;
             let updated = apply(&policies, 2).await?;
             println!(
-                "{:<60} {:>3} MB {:>5} ms {:>6} ms {:>8} MiB",
+                "{:<60} {:>3.1} MB {:>5} ms {:>6} ms {:>8} MiB",
                 format!("{name}, {form}"),
-                text.len() / 1_000_000,
+                text.len() as f64 / 1e6,
                 first.milliseconds,
                 updated.milliseconds,
                 updated.mebibytes
