@@ -3,7 +3,7 @@
 //! A state is all that the program may be at behind some bytes; so each byte costs one look into a table, once the
 //! table has it.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use hashbrown::HashMap;
@@ -14,6 +14,13 @@ use crate::PatternError;
 
 /// The most memory that the states of a pattern take. When they would take more, all are forgotten.
 const MOST_BYTES: usize = 1 << 18;
+
+/// The same for all patterns of a thread together: there may be thousands.
+const MOST_BYTES_OF_ALL: usize = 1 << 25;
+
+thread_local! {
+    static BYTES_OF_ALL: Cell<usize> = const { Cell::new(0) };
+}
 
 /// Where a state's row begins in the table: half the size of a u32, for a thousand patterns are out of every cache.
 type Row = u16;
@@ -54,6 +61,12 @@ struct States {
     by_row: Vec<Rc<State>>,
     rows: HashMap<Rc<State>, Row>,
     bytes: usize,
+}
+
+impl Drop for States {
+    fn drop(&mut self) {
+        BYTES_OF_ALL.with(|all| all.set(all.get().saturating_sub(self.bytes)));
+    }
 }
 
 impl FullMatch {
@@ -122,7 +135,8 @@ impl FullMatch {
                 let before = if self.looks { representative(byte) } else { 0 };
                 let state = State { before: Some(before), places };
                 let end = states.table.len().saturating_add(self.stride());
-                if states.bytes > MOST_BYTES || end > usize::from(LAST_ROW) {
+                let too_much = states.bytes > MOST_BYTES || BYTES_OF_ALL.get() > MOST_BYTES_OF_ALL;
+                if too_much || end > usize::from(LAST_ROW) {
                     self.begin(states);
                     return self.row(states, state); // The row that it would be entered into is gone.
                 }
@@ -178,7 +192,9 @@ impl FullMatch {
         states.table.resize(length, UNKNOWN);
         let of_state = size_of::<State>().saturating_add(size_of_val(state.places.as_slice()));
         let of_row = self.stride().saturating_mul(size_of::<Row>());
-        states.bytes = states.bytes.saturating_add(of_state).saturating_add(of_row);
+        let bytes = of_state.saturating_add(of_row);
+        states.bytes = states.bytes.saturating_add(bytes);
+        BYTES_OF_ALL.with(|all| all.set(all.get().saturating_add(bytes)));
         let state = Rc::new(state);
         states.by_row.push(state.clone());
         states.rows.insert(state, row);
@@ -237,4 +253,34 @@ fn classes<'a>(sets: impl Iterator<Item = &'a ByteSet>) -> (Box<[u8; 256]>, Vec<
         examples.get_mut(usize::from(*class)).into_iter().for_each(|example| *example = byte);
     }
     (classes, examples)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::re2::parse;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    /// Thousands of patterns, each with many states, and a client that walks through them.
+    #[test]
+    fn all_automata_together_are_bounded_and_right() {
+        let before = BYTES_OF_ALL.get();
+        let compile = |number| FullMatch::new(&parse(&format!("[ab]*a[ab]{{12}}{number}")).unwrap().node).unwrap();
+        let patterns: Vec<_> = (0..400).map(compile).collect();
+        let mut most = 0;
+        for (number, pattern) in patterns.iter().enumerate() {
+            for seed in 0..100_u32 {
+                let bits = seed.wrapping_mul(0x9e37_79b9);
+                let mut value: Vec<u8> = (0..32).map(|bit| if bits >> bit & 1 == 0 { b'a' } else { b'b' }).collect();
+                let expected = value[19] == b'a';
+                value.extend(number.to_string().bytes());
+                assert_eq!(pattern.matches(&value), expected, "{}", value.escape_ascii());
+            }
+            most = most.max(BYTES_OF_ALL.get());
+        }
+        assert!((MOST_BYTES_OF_ALL..MOST_BYTES_OF_ALL + MOST_BYTES).contains(&most), "{most}");
+        drop(patterns);
+        assert_eq!(BYTES_OF_ALL.get(), before);
+    }
 }
