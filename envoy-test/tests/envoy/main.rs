@@ -20,6 +20,8 @@ mod reloads;
 mod resilience;
 mod rewrites;
 mod routing;
+mod seam;
+mod seam;
 mod steering;
 mod sticky;
 mod waits;
@@ -45,6 +47,7 @@ fn main() -> ExitCode {
         resilience::tests(),
         rewrites::tests(),
         routing::tests(),
+        seam::tests(),
         steering::tests(),
         sticky::tests(),
         waits::tests(),
