@@ -21,7 +21,6 @@ mod resilience;
 mod rewrites;
 mod routing;
 mod seam;
-mod seam;
 mod steering;
 mod sticky;
 mod waits;
