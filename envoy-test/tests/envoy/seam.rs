@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use anyhow::Result;
-use envoy_test::{Envoy, ListenerConfig, Reply, Test, routes, test_module, tests};
+use envoy_test::{Envoy, ListenerConfig, Reply, Test, Upstream, routes, test_module, tests};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
@@ -62,9 +62,8 @@ async fn slots_are_exact_over_workers(envoy: &Envoy) -> Result<()> {
     for number in 1..=REQUESTS {
         let request = listener.get("/");
         requests.spawn(async move { request.send().await });
-        slow.arrived(number).await;
-        let seen = slow.last_request().and_then(|request| request.header("x-slot").map(str::to_owned));
-        assert_eq!(seen.as_deref(), Some(if number <= SLOTS { "yes" } else { "no" }), "request {number}");
+        let seen = slot(envoy, &slow, number).await?;
+        assert_eq!(seen, if number <= SLOTS { "yes" } else { "no" }, "request {number}");
     }
     let gauge = "wasmcustom.counted=.=slots;.;test_under_way";
     assert_eq!(envoy.admin().stat(gauge).await?, SLOTS as u64);
@@ -74,10 +73,19 @@ async fn slots_are_exact_over_workers(envoy: &Envoy) -> Result<()> {
     }
     assert_eq!(envoy.admin().stat(gauge).await?, 0);
     // All were given back: there are as many as before, for one request after the other.
-    for _ in 0..2 * SLOTS {
+    for number in REQUESTS + 1..=REQUESTS + 2 * SLOTS {
         listener.get("/").send().await?;
-        let seen = slow.last_request().and_then(|request| request.header("x-slot").map(str::to_owned));
-        assert_eq!(seen.as_deref(), Some("yes"));
+        assert_eq!(slot(envoy, &slow, number).await?, "yes");
     }
     Ok(())
+}
+
+/// Whether the request of that number had a slot, once the upstream has it.
+async fn slot(envoy: &Envoy, upstream: &Upstream, number: usize) -> Result<String> {
+    let number = number.to_string();
+    let ask = async || {
+        let request = upstream.last_request().filter(|request| request.header("x-number") == Some(number.as_str()));
+        Ok(request.and_then(|request| request.header("x-slot").map(str::to_owned)))
+    };
+    envoy.admin().until(&format!("the upstream has request {number}"), ask).await
 }
