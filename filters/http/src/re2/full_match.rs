@@ -279,7 +279,7 @@ mod tests {
             }
             most = most.max(BYTES_OF_ALL.get());
         }
-        assert!((MOST_BYTES_OF_ALL..MOST_BYTES_OF_ALL + MOST_BYTES).contains(&most), "{most}");
+        assert!(most.abs_diff(MOST_BYTES_OF_ALL) < MOST_BYTES, "{most}");
         drop(patterns);
         assert_eq!(BYTES_OF_ALL.get(), before);
     }
