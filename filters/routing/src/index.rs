@@ -6,7 +6,7 @@
 use std::rc::Rc;
 
 use hashbrown::HashMap;
-use pointsman_http::{Text, Texts};
+use pointsman_http::{Beginnings, Text, Texts};
 
 use crate::conditions::{Conditions, Part, View};
 use crate::rules::Rule;
@@ -50,16 +50,17 @@ impl Index {
         let mut places: HashMap<Place<'_>, usize> = HashMap::new();
         let mut shelves: Vec<(Place<'_>, Vec<Text<'_>>)> = Vec::new();
         for (number, conditions) in all {
-            let Some((place, texts)) = rarest(conditions, &shared) else {
+            let Some((part, beginnings)) = rarest(conditions, &shared) else {
                 others.push(number);
                 continue;
             };
+            let place = (part, beginnings.ignores_case);
             let shelf = *places.entry(place).or_insert(shelves.len());
             if shelf == shelves.len() {
                 shelves.push((place, Vec::new()));
             }
             if let Some((_, shelf)) = shelves.get_mut(shelf) {
-                shelf.extend(texts.map(|(text, is_prefix)| Text { text, is_prefix, number }));
+                shelf.extend(spots(part, beginnings).map(|(_, text, is_prefix)| Text { text, is_prefix, number }));
             }
         }
         let shelves = shelves.into_iter().map(|((part, ignores_case), texts)| {
@@ -107,29 +108,27 @@ impl Shelf {
 /// A text on a shelf, and whether it is a prefix.
 type Spot<'a> = (Place<'a>, &'a [u8], bool);
 
+/// Where a condition stands.
+fn spots<'a>(part: Part<'a>, beginnings: Beginnings<'a>) -> impl Iterator<Item = Spot<'a>> {
+    let place = (part, beginnings.ignores_case);
+    beginnings.texts.iter().map(move |text| (place, &**text, beginnings.is_prefix))
+}
+
 /// How many rules could stand at each spot.
 fn shared(rules: &[Rc<Rule>]) -> HashMap<Spot<'_>, u32> {
     let mut shared = HashMap::new();
-    for (part, beginnings) in rules.iter().flat_map(|rule| rule.conditions.indexed()) {
-        for text in beginnings.texts {
-            let spot = ((part, beginnings.ignores_case), &**text, beginnings.is_prefix);
-            let count: &mut u32 = shared.entry(spot).or_default();
-            *count = count.saturating_add(1);
-        }
+    let conditions = rules.iter().flat_map(|rule| rule.conditions.indexed());
+    for spot in conditions.flat_map(|(part, beginnings)| spots(part, beginnings)) {
+        let count: &mut u32 = shared.entry(spot).or_default();
+        *count = count.saturating_add(1);
     }
     shared
 }
 
-/// The condition that the fewest rules share, of several the first: where it stands, and its texts.
-fn rarest<'a>(
-    conditions: &'a Conditions,
-    shared: &HashMap<Spot<'a>, u32>,
-) -> Option<(Place<'a>, impl Iterator<Item = (&'a [u8], bool)>)> {
-    let (part, beginnings) = conditions.indexed().min_by_key(|(part, beginnings)| {
-        let place = (*part, beginnings.ignores_case);
-        let spots = beginnings.texts.iter().map(|text| (place, &**text, beginnings.is_prefix));
-        spots.map(|spot| shared.get(&spot).copied().unwrap_or_default()).fold(0, u32::saturating_add)
-    })?;
-    let texts = beginnings.texts.iter().map(move |text| (&**text, beginnings.is_prefix));
-    Some(((part, beginnings.ignores_case), texts))
+/// The condition that the fewest rules share, of several the first.
+fn rarest<'a>(conditions: &'a Conditions, shared: &HashMap<Spot<'a>, u32>) -> Option<(Part<'a>, Beginnings<'a>)> {
+    conditions.indexed().min_by_key(|(part, beginnings)| {
+        let counts = spots(*part, *beginnings).map(|spot| shared.get(&spot).copied().unwrap_or_default());
+        counts.fold(0, u32::saturating_add)
+    })
 }

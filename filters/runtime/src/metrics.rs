@@ -11,7 +11,7 @@ use crate::abi;
 /// More names than this get no number, so that years of renamed rules take no memory without end.
 const MOST: usize = 10_000;
 
-/// Tells how many names got no number.
+/// Tells how often something was not counted, because its name got no number.
 const OVERFLOW: &str = "pointsman_metrics_overflow";
 
 #[derive(Default)]

@@ -1,6 +1,5 @@
 //! JSON text as a tree.
 
-use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
@@ -67,7 +66,8 @@ impl<'de> Visitor<'de> for Tree {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut entries = Vec::new();
-        while let Some(Name(name)) = map.next_key()? {
+        while let Some(name) = map.next_key()? {
+            let Value::String(name) = name else { return Err(A::Error::custom("a name is no text")) };
             entries.push((name, map.next_value()?));
         }
         entries.shrink_to_fit();
@@ -78,35 +78,10 @@ impl<'de> Visitor<'de> for Tree {
     }
 }
 
-/// A name, which is a part of the text unless something in it is escaped.
-struct Name<'a>(Cow<'a, str>);
-
-impl<'de> Deserialize<'de> for Name<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_str(OfName)
-    }
-}
-
-struct OfName;
-
-impl<'de> Visitor<'de> for OfName {
-    type Value = Name<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a name")
-    }
-
-    fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Self::Value, E> {
-        Ok(Name(text.into()))
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
-        Ok(Name(text.to_owned().into()))
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::borrow::Cow;
+
     use super::*;
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;

@@ -89,10 +89,9 @@ impl FullMatch {
         let mut row = START;
         let mut rest = value.iter();
         while let Some((from, byte)) = self.run(&states.table, &mut row, &mut rest) {
-            if row == NEVER {
-                return false;
+            if row == UNKNOWN {
+                row = self.learn(&mut states, from, usize::from(self.class(byte)));
             }
-            row = self.learn(&mut states, from, usize::from(self.class(byte)));
             if row == NEVER {
                 return false;
             }
