@@ -1,22 +1,23 @@
 //! Takes out of a module what nobody needs at run time: exports that are not kept, the functions that only those reached,
 //! and the custom sections (names, producers, target features, debug information).
 
-use std::collections::BTreeSet;
 use std::convert::Infallible;
 
 use anyhow::{Context, Result};
 use wasm_encoder::reencode::{Error, Reencode};
 use wasm_encoder::{CodeSection, ExportSection, FunctionSection, ImportSection, Module, NameMap, NameSection};
 use wasmparser::{
-    CodeSectionReader, CustomSectionReader, ExportSectionReader, FunctionSectionReader, ImportSectionReader,
+    CodeSectionReader, CustomSectionReader, Export, ExportSectionReader, FunctionSectionReader, ImportSectionReader,
     KnownCustom, Name, Parser, TypeRef,
 };
 
+use crate::callbacks::Keep;
 use crate::reach::reachable;
 
-/// Keeps the exports in `keep`; with `names`, the functions keep their names, for backtraces that can be read.
-pub fn shrink(wasm: &[u8], keep: &BTreeSet<String>, names: bool) -> Result<Vec<u8>> {
-    let kept = reachable(wasm, |export| keep.contains(export))?;
+/// Keeps the exports in `keep`, under the names that they have there; with `names`, the functions keep their own, for
+/// backtraces that can be read.
+pub fn shrink(wasm: &[u8], keep: &Keep, names: bool) -> Result<Vec<u8>> {
+    let kept = reachable(wasm, |export| keep.values().any(|own| own == export))?;
     let mut shrinker = Shrinker { new_index: renumbered(&kept), imported: 0, exports: keep, names };
     let mut module = Module::new();
     shrinker.parse_core_module(&mut module, Parser::new(0), wasm).context("cannot rewrite the module")?;
@@ -35,7 +36,7 @@ struct Shrinker<'a> {
     new_index: Vec<Option<u32>>,
     /// Functions among the imports; known once those are read, which stand before everything that asks.
     imported: usize,
-    exports: &'a BTreeSet<String>,
+    exports: &'a Keep,
     names: bool,
 }
 
@@ -92,8 +93,9 @@ impl Reencode for Shrinker<'_> {
     fn parse_export_section(&mut self, out: &mut ExportSection, section: ExportSectionReader<'_>) -> Result<(), Error> {
         for export in section {
             let export = export?;
-            if self.exports.contains(export.name) {
-                self.parse_export(out, export)?;
+            let keep = self.exports;
+            for (name, _) in keep.iter().filter(|(_, own)| *own == export.name) {
+                self.parse_export(out, Export { name, ..export })?;
             }
         }
         Ok(())
@@ -190,15 +192,41 @@ mod tests {
         found
     }
 
-    fn keep() -> BTreeSet<String> {
-        BTreeSet::from(["table".into(), "used".into()])
+    fn keep() -> Keep {
+        ["table", "used"].map(|name| (name.to_owned(), name.to_owned())).into()
+    }
+
+    fn exports(wasm: &[u8]) -> Vec<String> {
+        callbacks::exports(wasm).unwrap().into_iter().collect()
     }
 
     #[test]
     fn drops_what_only_unused_exports_reach() {
         let shrunk = shrink(&module(), &keep(), true).unwrap();
-        assert_eq!(callbacks::exports(&shrunk).unwrap(), keep());
+        assert_eq!(exports(&shrunk), ["table", "used"]);
         assert_eq!(function_names(&shrunk), ["0 i1", "1 f2", "2 f4", "3 f6"]);
+    }
+
+    #[test]
+    fn a_replaced_export_goes_and_the_other_has_its_name() {
+        let shrunk = shrink(&module(), &[("used".to_owned(), "unused".to_owned())].into(), true).unwrap();
+        assert_eq!(exports(&shrunk), ["used"]);
+        assert_eq!(function_names(&shrunk), ["0 i0", "1 f3", "2 f5", "3 f6"]);
+        // Both, each in the place of the other, so nothing goes but the table's name.
+        let swapped = [("used", "unused"), ("unused", "used")].map(|(name, own)| (name.to_owned(), own.to_owned()));
+        let swapped = shrink(&module(), &swapped.into(), true).unwrap();
+        assert_eq!((exports(&swapped), function_names(&swapped).len()), (vec!["unused".into(), "used".into()], 7));
+        assert_eq!(exported_function(&swapped, "used"), Some(3));
+    }
+
+    /// The index of the function that has this name for the outside.
+    fn exported_function(wasm: &[u8], name: &str) -> Option<u32> {
+        for payload in Parser::new(0).parse_all(wasm) {
+            if let wasmparser::Payload::ExportSection(section) = payload.unwrap() {
+                return section.into_iter().map(Result::unwrap).find(|export| export.name == name).map(|it| it.index);
+            }
+        }
+        None
     }
 
     #[test]

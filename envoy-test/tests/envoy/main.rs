@@ -7,6 +7,7 @@ mod bad_configurations;
 mod claims;
 mod configuration;
 mod cors;
+mod faults;
 mod formats;
 mod grpc_example;
 mod harness;
@@ -21,6 +22,7 @@ mod resilience;
 mod rewrites;
 mod routing;
 mod seam;
+mod seam_body;
 mod steering;
 mod sticky;
 mod waits;
@@ -33,6 +35,7 @@ fn main() -> ExitCode {
         claims::tests(),
         configuration::tests(),
         cors::tests(),
+        faults::tests(),
         formats::tests(),
         grpc_example::tests(),
         harness::tests(),
@@ -47,6 +50,7 @@ fn main() -> ExitCode {
         rewrites::tests(),
         routing::tests(),
         seam::tests(),
+        seam_body::tests(),
         steering::tests(),
         sticky::tests(),
         waits::tests(),

@@ -1,21 +1,16 @@
-//! The contract between a filter and the proxy, in both directions: what a filter is ([`Filter`]), what it may say
-//! ([`Step`]), and what it may ask ([`Host`]). A filter knows nothing else of Envoy, so it is tested without one.
+//! What a filter may ask of the proxy ([`Host`]), and a fake of it, so that filters are tested without one.
 // As clippy.toml does for tests; these two have no switch there.
 #![cfg_attr(test, allow(clippy::arithmetic_side_effects, clippy::string_slice))]
 
 pub mod cells;
 mod fake;
-mod filter;
 mod metrics;
 mod node;
 pub mod slots;
-mod step;
 
 pub use fake::FakeHost;
-pub use filter::{Filter, Request, Response, Uses};
 pub use metrics::{Metric, MetricKind};
 pub use node::{Node, Proxy};
-pub use step::{Answer, GrpcCall, HttpCall, LocalReply, Step, Wake};
 
 use cells::{Cell, Changed};
 use pointsman_http::HeaderMap;

@@ -25,6 +25,8 @@ pub struct Node {
     pub domain: String,
     /// The workload's labels: the metadata's LABELS.
     pub labels: BTreeMap<String, String>,
+    /// What the plugin that we are is called: in one VM there may be several, each with a configuration of its own.
+    pub plugin: String,
 }
 
 impl Node {
@@ -44,7 +46,7 @@ impl Node {
         let namespace = name.split_once('.').map_or("default", |(_, namespace)| namespace);
         // The domain is NAMESPACE.svc.SUFFIX.
         let domain = domain.split_once(".svc.").map_or("cluster.local", |(_, suffix)| suffix);
-        Self { proxy, namespace: namespace.into(), domain: domain.into(), labels: BTreeMap::new() }
+        Self { proxy, namespace: namespace.into(), domain: domain.into(), ..Self::default() }
     }
 
     /// Whether an Istio runs this proxy.

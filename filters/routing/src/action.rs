@@ -3,14 +3,16 @@
 use std::rc::Rc;
 
 use hashbrown::HashMap;
-use pointsman_host::{Host, LocalReply, Request};
+use pointsman_filter::{LocalReply, Request};
+use pointsman_host::Host;
 use pointsman_http::HeaderMap;
+use pointsman_routes::Matched;
 
 use crate::config::{HttpDirectResponse, HttpRoute};
 use crate::cors::Cors;
 use crate::location::Redirect;
 use crate::operations::Operations;
-use crate::paths::{Matched, PathRewrite};
+use crate::paths::PathRewrite;
 use crate::router_policy::Mirror;
 use crate::sticky::{self, Sticky};
 use crate::target::{Target, Told, response};
@@ -140,6 +142,7 @@ impl Answer {
                     .collect(),
                 body: body.clone(),
                 details: format!("pointsman_direct_response{{{rule}}}"),
+                ..LocalReply::default()
             },
         }
     }

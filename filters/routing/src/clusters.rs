@@ -3,9 +3,11 @@
 use std::rc::Rc;
 
 use hashbrown::HashMap;
-use pointsman_host::{Node, Proxy};
+use pointsman_host::Node;
+use pointsman_routes::ServiceNames;
+use pointsman_routes::config::bracketed;
 
-use crate::config::{By, ClusterOverride, Destination, Destinations, Part, Template, bracketed};
+use crate::config::{By, ClusterOverride, Destination, Destinations, Part, Template};
 use crate::target::Told;
 
 /// The header that the example's routes name after `cluster_header`.
@@ -20,15 +22,11 @@ pub(crate) struct Clusters {
     default_port: Option<u32>,
     /// By their hosts.
     overrides: HashMap<String, Vec<ClusterOverride>>,
-    /// Inside Istio, what a short host is completed with: the proxy's namespace, and the domain.
-    qualify: Option<(String, String)>,
-    /// In a sidecar: the namespace of its workload.
-    namespace_of_clients: Option<String>,
+    names: ServiceNames,
 }
 
 impl Clusters {
     pub fn new(config: Option<Destinations>, node: &Node) -> Self {
-        let qualify = node.is_istio().then(|| (node.namespace.clone(), node.domain.clone()));
         let (mut header, mut template, mut default_port, mut overrides, mut by) = (None, None, None, Vec::new(), None);
         if let Some(config) = config {
             (header, template, default_port) = (config.header, config.cluster_name, config.default_port);
@@ -44,8 +42,7 @@ impl Clusters {
             template: template.or_else(|| node.is_istio().then(Template::istio)),
             default_port,
             overrides: by_host,
-            qualify,
-            namespace_of_clients: (node.proxy == Proxy::Sidecar).then(|| node.namespace.clone()),
+            names: ServiceNames::new(node),
         }
     }
 
@@ -80,7 +77,7 @@ impl Clusters {
         if let Some(known) = self.overrides.get(&destination.host).into_iter().flatten().find(is_it) {
             return Ok(known.cluster.clone());
         }
-        let host = self.qualified(&destination.host, namespace);
+        let host = self.names.qualified(&destination.host, namespace);
         let port = port.or(self.default_port);
         if self.by_authority {
             if !destination.subset.is_empty() {
@@ -117,28 +114,5 @@ impl Clusters {
             }
         }
         Ok(name)
-    }
-
-    /// Inside Istio a host without a dot is a service of the VirtualService's namespace.
-    pub fn qualified(&self, host: &str, namespace: Option<&str>) -> String {
-        match &self.qualify {
-            Some((own, domain)) if !host.contains(['.', '*', ':']) => {
-                format!("{host}.{}.svc.{domain}", namespace.unwrap_or(own))
-            }
-            _ => host.to_owned(),
-        }
-    }
-
-    /// What clients call a host. Those of a sidecar are pods, whose DNS lets them shorten a service's name.
-    pub fn names(&self, host: &str, namespace: Option<&str>) -> Vec<String> {
-        let full = self.qualified(host, namespace);
-        let mut names = vec![full.clone()];
-        if let (Some(own), Some((service, _))) = (&self.namespace_of_clients, full.split_once(".svc."))
-            && !full.contains('*')
-        {
-            names.extend([service.to_owned(), format!("{service}.svc"), format!("{full}.")]);
-            names.extend(service.strip_suffix(own).and_then(|name| name.strip_suffix('.')).map(str::to_owned));
-        }
-        names
     }
 }

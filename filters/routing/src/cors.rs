@@ -4,10 +4,10 @@
 
 use std::rc::Rc;
 
-use pointsman_host::LocalReply;
+use pointsman_filter::LocalReply;
 use pointsman_http::{Edits, HeaderMap, StringMatch};
+use pointsman_routes::compile;
 
-use crate::conditions::compile;
 use crate::config::{CorsPolicy, UnmatchedPreflights};
 
 const ALLOW_ORIGIN: &[u8] = b"access-control-allow-origin";
@@ -84,7 +84,7 @@ impl Cors {
             (_, value) => value.to_vec(),
         };
         headers.extend(lines.map(|line| (line.0.to_vec(), told(line))));
-        Some(LocalReply { status: 200, headers, body: Vec::new(), details: "pointsman_cors_preflight".into() })
+        Some(LocalReply { status: 200, headers, details: "pointsman_cors_preflight".into(), ..LocalReply::default() })
     }
 
     /// What is to be changed in the answer to any other request, the proxy's own answers included; `None`: nothing,

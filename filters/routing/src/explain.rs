@@ -1,9 +1,9 @@
 //! The explain header: which VirtualService, rule and destination decided, and why the rules before it did not.
 
+use pointsman_routes::{Failure, Rule};
+
 use crate::Decided;
 use crate::action::Action;
-use crate::conditions::Failure;
-use crate::rules::Rule;
 
 /// A header may hold 60 KiB; nobody reads as much.
 const LONGEST: usize = 4096;
@@ -28,8 +28,8 @@ pub(crate) fn text(has_virtual_service: bool, decided: Option<&Decided>, passed:
 
 fn decision(decided: &Decided) -> String {
     let rule = &decided.rule;
-    let name = if rule.name.is_empty() { String::new() } else { format!(" ({})", rule.name) };
-    let outcome = match (&decided.target, rule.action.as_ref()) {
+    let name = if rule.name().is_empty() { String::new() } else { format!(" ({})", rule.name()) };
+    let outcome = match (&decided.target, decided.action.as_ref()) {
         (Some(target), _) => target.label.clone(),
         (None, Action::Answer(answer)) => answer.label(),
         (None, Action::Route(_)) => "answered: a preflight of CORS".into(),

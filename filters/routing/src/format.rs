@@ -5,7 +5,8 @@ mod parse;
 
 use std::rc::Rc;
 
-use pointsman_host::{Host, Request};
+use pointsman_filter::Request;
+use pointsman_host::Host;
 use pointsman_http::{Edits, HeaderMap};
 
 use crate::address;

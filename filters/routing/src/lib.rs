@@ -6,54 +6,44 @@
 #![cfg_attr(test, allow(clippy::arithmetic_side_effects, clippy::string_slice))]
 
 mod action;
+mod actions;
 mod address;
-mod claims;
 mod clusters;
-mod conditions;
 pub mod config;
 mod cors;
 mod explain;
 mod format;
-mod gateways;
-mod hosts;
-mod index;
 mod local;
 mod location;
-mod names;
 mod operations;
 mod paths;
-#[cfg(test)]
-#[cfg(not(target_arch = "wasm32"))]
-mod reference;
 mod router_headers;
 mod router_policy;
-mod rules;
 mod sticky;
-mod table;
 mod target;
 
 use std::rc::Rc;
 
-use pointsman_host::{Filter, Host, LocalReply, Node, Request, Response, Step, Uses, Wake};
+use pointsman_filter::{Filter, LocalReply, Request, Response, Step, Uses, Wake};
+use pointsman_host::Host;
 use pointsman_http::{Edits, HeaderMap};
-use pointsman_wire::{Cursor, Decode, resources};
+use pointsman_routes::{Met, Policy, Routes, Rule};
+use pointsman_wire::{Cursor, Decode};
 
 use action::Action;
 use clusters::Clusters;
-use conditions::{Failure, View};
-use config::{Debug, Destinations, TrustRouterHeaders};
+use config::{Debug, Destinations, HttpRoute, TrustRouterHeaders};
 use format::ResponseScope;
-use gateways::Gateway;
 use local::{Content, Origin};
 use operations::Operations;
 use router_headers::RouterHeaders;
-use rules::Rule;
-use table::{Rules, Table};
 use target::Target;
 
 /// The routing filter.
 pub struct Routing {
-    table: Table,
+    routes: Rc<Routes>,
+    /// What each rule does, by its number.
+    actions: Vec<Rc<Action>>,
     router_headers: RouterHeaders,
     /// The request header that Envoy's routes read.
     destination_header: Rc<[u8]>,
@@ -66,8 +56,9 @@ pub struct Routing {
 pub struct Stream {
     /// Whose header operations the response gets.
     decided: Option<Decided>,
-    /// What the response gets besides: what CORS says, a sticky cookie, the explanation.
+    /// What the response gets besides: what CORS says, a sticky cookie.
     response: Edits,
+    explanation: Edits,
     /// The headers of an answer of our own, if a format string asks for them: Envoy adds its own later.
     own: Option<HeaderMap>,
 }
@@ -75,6 +66,7 @@ pub struct Stream {
 /// The rule that decided, and where it sends the request.
 struct Decided {
     rule: Rc<Rule>,
+    action: Rc<Action>,
     /// None: it was answered here, by the rule itself or as a preflight of CORS.
     target: Option<Rc<Target>>,
 }
@@ -82,7 +74,7 @@ struct Decided {
 impl Decided {
     /// What is done to the response's headers: nothing to a preflight's.
     fn operations(&self) -> Option<&Operations> {
-        match (&self.target, self.rule.action.as_ref()) {
+        match (&self.target, self.action.as_ref()) {
             (Some(target), _) => Some(&target.response),
             (None, Action::Answer(answer)) => Some(&answer.response),
             (None, Action::Route(_)) => None,
@@ -94,22 +86,25 @@ impl Filter for Routing {
     const NAME: &'static str = "routing";
     const SECTIONS: &'static [&'static str] =
         &["gateway", "virtualServices", "destinations", "trustClientRouterHeaders", "debug"];
-    const USES: Uses = Uses { response: true, delay: false, http_call: false, grpc_call: false };
+    const USES: Uses = Uses { response: true, ..Uses::NONE };
+    type Rule = HttpRoute;
     type Stream = Stream;
 
-    fn configure(at: Cursor<'_>, node: &Node) -> Option<Self> {
-        let gateway = at.field("gateway", Gateway::decode_or_absent);
+    fn configure(at: Cursor<'_>, policy: Policy<HttpRoute>) -> Option<Self> {
         let destinations = at.field("destinations", Option::<Destinations>::decode_or_absent);
         let trust = at.field("trustClientRouterHeaders", Option::<TrustRouterHeaders>::decode_or_absent);
         let debug = at.field("debug", Option::<Debug>::decode_or_absent);
-        let virtual_services = at.field("virtualServices", resources);
+        let (here, rules) = (policy.here?, policy.rules?);
         let before = at.errors();
-        let clusters = Clusters::new(destinations?, node);
-        let table = Table::new(virtual_services?, &gateway?, &clusters, node, at);
+        let clusters = Clusters::new(destinations?, &here.node);
+        let written = rules.parts.iter().zip(rules.origins.iter());
+        let actions = written.filter_map(|(rule, origin)| actions::action(rule, origin, &clusters, at).map(Rc::new));
+        let actions = actions.collect();
         (at.errors() == before).then_some(())?;
         Some(Self {
-            table,
-            router_headers: RouterHeaders::new(trust?, node),
+            routes: rules.routes,
+            actions,
+            router_headers: RouterHeaders::new(trust?, &here.node),
             destination_header: clusters.header,
             debug_header: debug?.map(|debug| debug.header.0),
         })
@@ -123,39 +118,39 @@ impl Filter for Routing {
     }
 
     fn on_request(&self, stream: &mut Stream, _: Wake, request: &mut Request, host: &mut dyn Host) -> Step {
-        let port = match self.table.knows_ports() {
-            true => host.integer(&["destination", "port"]).and_then(|port| u32::try_from(port).ok()),
-            false => None,
+        let debug_header = self.debug_header.as_ref().filter(|header| request.headers().has(header)).cloned();
+        debug_header.iter().for_each(|header| request.edits.remove(header.clone()));
+        let met = request.meet(&self.routes, host).clone();
+        let is_any = !matches!(met, Met::Nothing);
+        // An answer waits for the filters behind this one: as in Envoy, whose router is the last.
+        request.answer = match met {
+            Met::Nothing => None,
+            Met::NoRule(rules) => Some(no_rule_matched(rules.virtual_services())),
+            Met::Rule(rule) => self.handle(rule, stream, request, host),
         };
-        let debug_header = self.debug_header.as_ref().filter(|header| request.headers().has(header));
-        let rules = self.table.rules(port, request.headers().authority());
-        let Some(header) = debug_header else {
-            return match rules {
-                Some(rules) => self.handle(rules, None, stream, request, host),
-                None => Step::Continue,
-            };
-        };
-        request.edits.remove(header.clone());
-        let mut explanation = Vec::new();
-        let step = match rules {
-            Some(rules) => self.handle(rules, Some(&mut explanation), stream, request, host),
-            None => Step::Continue,
-        };
-        let text = explain::text(rules.is_some(), stream.decided.as_ref(), &explanation);
-        stream.response.set(header.clone(), text.into());
-        step
+        if let Some(header) = debug_header {
+            let passed = self.routes.passed(request.headers(), host);
+            let text = explain::text(is_any, stream.decided.as_ref(), &passed);
+            stream.explanation.set(header, text.into());
+        }
+        Step::Continue
     }
 
     fn has_more(&self, stream: &Stream) -> bool {
         let operations = stream.decided.as_ref().and_then(Decided::operations);
-        !stream.response.is_empty() || operations.is_some_and(|operations| !operations.is_empty())
+        !stream.response.is_empty()
+            || !stream.explanation.is_empty()
+            || operations.is_some_and(|operations| !operations.is_empty())
     }
 
     fn on_response(&self, stream: &mut Stream, request: &Request, response: &mut Response, host: &mut dyn Host) {
+        // Nothing is left to do after it.
+        let mut stream = std::mem::take(stream);
         if let Some(operations) = stream.decided.as_ref().and_then(Decided::operations) {
             let changes_content = operations.change_content();
             let is_ours = stream.decided.as_ref().is_some_and(|decided| decided.target.is_none());
             let origin = match is_ours {
+                _ if request.is_replied() => Origin::NoUpstream,
                 true => Origin::Proxy,
                 false if operations.have_commands() || changes_content => Origin::ask(host),
                 false => Origin::Upstream,
@@ -169,7 +164,7 @@ impl Filter for Routing {
                     headers.hide(local::is_written_later);
                 }
             }
-            if let Some(own) = stream.own.take() {
+            if let Some(own) = stream.own.take().filter(|_| !request.is_replied()) {
                 headers = own;
             }
             let headers = &headers;
@@ -181,12 +176,12 @@ impl Filter for Routing {
                 content.keep(&mut response.edits);
             }
         }
-        response.edits.extend(&stream.response);
+        if !request.is_replied() {
+            response.edits.extend(&stream.response);
+        }
+        response.edits.extend(&stream.explanation);
     }
 }
-
-/// The rules that did not apply, and for each the first condition that failed.
-type Passed<'a> = Vec<(&'a Rule, Failure<'a>)>;
 
 impl Routing {
     fn is_steering(&self, name: &[u8], request: &HeaderMap) -> bool {
@@ -201,35 +196,33 @@ impl Routing {
         rest.starts_with(b"envoy-") && self.router_headers.steer(name, request)
     }
 
-    /// Finds the rule and does what it says.
-    fn handle<'a>(
+    /// Does what the rule says; the answer, if it is one.
+    fn handle(
         &self,
-        rules: &'a Rules,
-        passed: Option<&mut Passed<'a>>,
+        rule: Rc<Rule>,
         stream: &mut Stream,
         request: &mut Request,
         host: &mut dyn Host,
-    ) -> Step {
-        let Some(rule) = find(rules, request.headers(), host, passed) else {
-            return Step::Reply(no_rule_matched(rules));
-        };
-        let matched = rule.conditions.matched();
-        let decided = stream.decided.insert(Decided { rule: rule.clone(), target: None });
-        let target = match rule.action.as_ref() {
+    ) -> Option<LocalReply> {
+        let action = self.actions.get(rule.number()).cloned()?; // There is one for each rule.
+        let matched = rule.matched();
+        let decided = stream.decided.insert(Decided { rule: rule.clone(), action: action.clone(), target: None });
+        let target = match action.as_ref() {
             Action::Answer(answer) => {
                 let reply = answer.reply(request, matched, host, &rule.label());
                 stream.own = answer.response.read_response().then(|| own_headers(&reply));
-                return Step::Reply(reply);
+                return Some(reply);
             }
             Action::Route(forward) => {
                 if let Some(cors) = &forward.cors {
                     if let Some(reply) = cors.preflight(request.headers()) {
-                        return Step::Reply(reply);
+                        return Some(reply);
                     }
                     stream.response.extend(&cors.actual(request.headers()).unwrap_or_default());
                 }
                 let Some((target, cookie)) = forward.choose(request.headers(), host) else {
-                    return Step::Reply(no_rule_matched(rules)); // Validation leaves no rule without a weight.
+                    // Validation leaves no rule without a weight.
+                    return Some(no_rule_matched(rule.virtual_service()));
                 };
                 if let Some(cookie) = cookie {
                     stream.response.add(SET_COOKIE.into(), cookie);
@@ -239,7 +232,7 @@ impl Routing {
         };
         target.apply(request, matched, host);
         decided.target = Some(target);
-        Step::Continue
+        None
     }
 }
 
@@ -252,31 +245,12 @@ fn own_headers(reply: &LocalReply) -> HeaderMap {
 
 const SET_COOKIE: &[u8] = b"set-cookie";
 
-/// The first rule whose conditions hold. `passed` gets those before it.
-fn find<'a>(
-    rules: &'a Rules,
-    headers: &HeaderMap,
-    host: &dyn Host,
-    passed: Option<&mut Passed<'a>>,
-) -> Option<&'a Rc<Rule>> {
-    let view = View::new(headers, host);
-    let Some(passed) = passed else { return rules.first(&view) };
-    rules.list.iter().find(|rule| match rule.conditions.failure(&view) {
-        None => true,
-        Some(failure) => {
-            passed.push((rule, failure));
-            false
-        }
-    })
-}
-
 /// Envoy's answer where it has a virtual host but no route.
-fn no_rule_matched(rules: &Rules) -> LocalReply {
+fn no_rule_matched(virtual_services: &str) -> LocalReply {
     LocalReply {
         status: 404,
-        headers: Vec::new(),
-        body: Vec::new(),
-        details: format!("pointsman_no_rule_matched{{{}}}", rules.virtual_services),
+        details: format!("pointsman_no_rule_matched{{{virtual_services}}}"),
+        ..LocalReply::default()
     }
 }
 

@@ -20,7 +20,7 @@ pub(crate) fn is_written_later(name: &[u8]) -> bool {
 pub(crate) enum Origin {
     Upstream,
     Proxy,
-    /// The router knew none to send the request to, and has not made the operations on the request.
+    /// The router knew none to send the request to, or never saw it: nobody has made the operations on the request.
     NoUpstream,
 }
 

@@ -1,11 +1,12 @@
 //! Where a redirect sends the client: the `location` header, as Envoy's redirect action makes it of what istiod says.
 
-use pointsman_host::{Host, LocalReply};
+use pointsman_filter::LocalReply;
+use pointsman_host::Host;
 use pointsman_http::HeaderMap;
 use pointsman_http::path::Target;
+use pointsman_routes::Matched;
 
 use crate::config::{DerivePort, HttpRedirect};
-use crate::paths::Matched;
 
 /// HTTPRedirect.
 pub(crate) struct Redirect {
@@ -61,7 +62,12 @@ impl Redirect {
     /// The answer to that request.
     pub fn reply(&self, headers: &HeaderMap, matched: Matched, host: &dyn Host, details: String) -> LocalReply {
         let location = self.location(headers, matched, host);
-        LocalReply { status: self.status, headers: vec![(b"location".into(), location)], body: Vec::new(), details }
+        LocalReply {
+            status: self.status,
+            headers: vec![(b"location".into(), location)],
+            details,
+            ..LocalReply::default()
+        }
     }
 
     /// The `location` for that request.

@@ -3,8 +3,9 @@
 use std::rc::Rc;
 
 use pointsman_http::Edits;
+use pointsman_routes::config::is_host;
 
-use crate::config::{HeaderOperations, is_host};
+use crate::config::HeaderOperations;
 use crate::format::Format;
 use crate::local;
 use crate::target::host_operation;

@@ -4,28 +4,9 @@ use std::rc::Rc;
 
 use pointsman_http::Rewrite;
 use pointsman_http::path::Target;
+use pointsman_routes::Matched;
 
 use crate::config::HttpRewrite;
-
-/// What of the path the rule's condition matched: what `rewrite.uri` replaces.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Matched {
-    /// So many bytes. Without a condition it is the leading slash, as the prefix `/` is what istiod makes of none.
-    Prefix(usize),
-    /// All of it, without the query.
-    Whole,
-}
-
-impl Matched {
-    /// The path with what matched replaced, and its query.
-    pub fn replace(self, target: Target<'_>, by: &[u8]) -> Vec<u8> {
-        let kept = match self {
-            Self::Prefix(length) => target.path.get(length..).unwrap_or_default(),
-            Self::Whole => b"",
-        };
-        [by, kept, target.rest].concat()
-    }
-}
 
 /// HTTPRewrite, as far as it is about the path.
 pub(crate) enum PathRewrite {

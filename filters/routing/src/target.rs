@@ -3,13 +3,16 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use pointsman_host::{Host, Request};
+use pointsman_filter::Request;
+use pointsman_host::Host;
 use pointsman_http::Edits;
+use pointsman_routes::Matched;
+use pointsman_routes::config::is_host;
 
-use crate::config::{HeaderOperations, HeaderValue, Headers, HttpRoute, HttpRouteDestination, is_host};
+use crate::config::{HeaderOperations, HeaderValue, Headers, HttpRoute, HttpRouteDestination};
 use crate::format::RequestScope;
 use crate::operations::Operations;
-use crate::paths::{Matched, PathRewrite};
+use crate::paths::PathRewrite;
 use crate::router_policy::{self, Mirror};
 
 const AUTHORITY: &[u8] = b":authority";

@@ -6,6 +6,7 @@
 
 use std::ptr::null_mut;
 
+use pointsman_filter::LocalReply;
 use pointsman_host::MetricKind;
 use pointsman_http::{HeaderMap, Write};
 
@@ -51,6 +52,8 @@ pub enum Level {
 
 /// What the ABI calls the request's direction of an HTTP stream.
 const REQUEST_STREAM: u32 = 0;
+/// And the response's.
+const RESPONSE_STREAM: u32 = 1;
 /// No gRPC status of our own: Envoy derives it from the HTTP status.
 const NO_GRPC_STATUS: i32 = -1;
 
@@ -107,24 +110,22 @@ pub fn property(path: &[&str]) -> Result<Vec<u8>, Status> {
 }
 
 /// Answers the request.
-pub fn send_local_response(
-    status: u32,
-    details: &str,
-    body: &[u8],
-    headers: &[(Vec<u8>, Vec<u8>)],
-) -> Result<(), Status> {
-    let headers = HeaderMap::serialize(headers);
+pub fn send_local_response(reply: &LocalReply) -> Result<(), Status> {
+    let LocalReply { status, details, body, .. } = reply;
+    let headers = HeaderMap::serialize(&reply.headers);
+    // gRPC's statuses have no sign; the ABI's parameter has one.
+    let grpc_status = reply.grpc_status.map_or(NO_GRPC_STATUS, u32::cast_signed);
     // SAFETY: the proxy only reads the slices, and only during the call.
     check(unsafe {
         imports::proxy_send_local_response(
-            status,
+            *status,
             details.as_ptr(),
             details.len(),
             body.as_ptr(),
             body.len(),
             headers.as_ptr(),
             headers.len(),
-            NO_GRPC_STATUS,
+            grpc_status,
         )
     })
 }
@@ -133,6 +134,12 @@ pub fn send_local_response(
 pub fn continue_request() -> Result<(), Status> {
     // SAFETY: there are no pointers.
     check(unsafe { imports::proxy_continue_stream(REQUEST_STREAM) })
+}
+
+/// Lets a response go on of which a part is held back. There must be one: Envoy crashes where there are no headers yet.
+pub fn continue_response() -> Result<(), Status> {
+    // SAFETY: there are no pointers.
+    check(unsafe { imports::proxy_continue_stream(RESPONSE_STREAM) })
 }
 
 /// Makes that context the one that calls are about. Fails if it is gone: then nothing may be done for it.

@@ -2,16 +2,18 @@
 
 use crate::chain::Chain;
 
-/// The names of the needed callbacks, a line each, padded with zeros.
+/// The names of the needed callbacks, a line each, padded with zeros; `NAME=OURS`, where the SDK's does not do.
 // It runs when the module is compiled: a panic would be a compiler's error.
 #[allow(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 pub const fn callbacks<C: Chain>() -> [u8; 256] {
     let uses = C::USES;
     let calls = uses.http_call || uses.grpc_call;
-    let names: [(&str, bool); 6] = [
+    let names: [(&str, bool); 8] = [
         ("proxy_on_request_headers\n", true),
-        ("proxy_on_response_headers\n", uses.response || uses.delay || calls),
-        ("proxy_on_tick\n", uses.delay),
+        ("proxy_on_response_headers\n", uses.response || uses.response_body || calls),
+        ("proxy_on_response_body=pointsman_on_response_body\n", uses.response_body),
+        ("proxy_on_response_trailers\n", uses.response_body),
+        ("proxy_on_tick\n", uses.delay || uses.beat || uses.response_body),
         ("proxy_on_http_call_response\n", uses.http_call),
         ("proxy_on_grpc_receive\n", uses.grpc_call),
         ("proxy_on_grpc_close\n", uses.grpc_call),

@@ -1,13 +1,19 @@
 //! The filters of a module, one after the other: a tuple of them.
 
-use pointsman_host::{Filter, Host, Node, Request, Response, Step, Uses, Wake};
+use pointsman_filter::{Body, Filter, Request, Response, Step, Uses, Wake};
+use pointsman_host::Host;
 use pointsman_http::HeaderMap;
+use pointsman_routes::config::RuleParts;
+use pointsman_routes::{Policy, Rules};
 use pointsman_wire::Cursor;
 
 /// A tuple of filters, in the order in which a request passes them.
 pub trait Chain: Sized + 'static {
     /// What they keep about a request.
     type Streams: Default;
+
+    /// What they read of a VirtualService's rule.
+    type Rule: RuleParts;
 
     /// What they need of the proxy, together.
     const USES: Uses;
@@ -16,7 +22,7 @@ pub trait Chain: Sized + 'static {
     fn sections() -> Vec<&'static str>;
 
     /// Configures each. All of them report what is wrong.
-    fn configure(at: Cursor<'_>, node: &Node) -> Option<Self>;
+    fn configure(at: Cursor<'_>, policy: Policy<Self::Rule>) -> Option<Self>;
 
     /// See [`Filter::steers`].
     fn steers(&self, name: &[u8], request: &HeaderMap) -> bool;
@@ -37,26 +43,52 @@ pub trait Chain: Sized + 'static {
 
     /// See [`Filter::on_response`].
     fn on_response(&self, streams: &mut Self::Streams, request: &Request, response: &mut Response, host: &mut dyn Host);
+
+    /// See [`Filter::wants_body`].
+    fn wants_body(&self, streams: &Self::Streams) -> bool;
+
+    /// See [`Filter::on_response_body`]. The longest hold counts.
+    fn on_response_body(&self, streams: &mut Self::Streams, bytes: usize, host: &mut dyn Host) -> Body;
+
+    /// See [`Filter::on_held`].
+    fn on_held(&self, streams: &mut Self::Streams, host: &mut dyn Host) -> Body;
+
+    /// See [`Filter::on_end`].
+    fn on_end(&self, streams: &mut Self::Streams, host: &mut dyn Host);
+
+    /// See [`Filter::needs_beat`].
+    fn needs_beat(&self, streams: &Self::Streams) -> bool;
+
+    /// See [`Filter::on_beat`].
+    fn on_beat(&self, host: &mut dyn Host);
 }
 
 const fn either(a: Uses, b: Uses) -> Uses {
     Uses {
         response: a.response || b.response,
+        response_body: a.response_body || b.response_body,
         delay: a.delay || b.delay,
         http_call: a.http_call || b.http_call,
         grpc_call: a.grpc_call || b.grpc_call,
+        beat: a.beat || b.beat,
     }
 }
 
-const NOTHING: Uses = Uses { response: false, delay: false, http_call: false, grpc_call: false };
+fn longer(a: Body, b: Body) -> Body {
+    match (a, b) {
+        (Body::Hold(a), Body::Hold(b)) => Body::Hold(a.max(b)),
+        (hold @ Body::Hold(_), Body::Pass) | (Body::Pass, hold) => hold,
+    }
+}
 
 macro_rules! chain {
     ($($filter:ident = $index:tt),+) => {
         impl<$($filter: Filter),+> Chain for ($($filter,)+) {
             type Streams = ($($filter::Stream,)+);
+            type Rule = ($($filter::Rule,)+);
 
             const USES: Uses = {
-                let uses = NOTHING;
+                let uses = Uses::NONE;
                 $(let uses = either(uses, $filter::USES);)+
                 uses
             };
@@ -65,8 +97,20 @@ macro_rules! chain {
                 [$($filter::SECTIONS),+].concat()
             }
 
-            fn configure(at: Cursor<'_>, node: &Node) -> Option<Self> {
-                let filters = ($($filter::configure(at, node),)+);
+            fn configure(at: Cursor<'_>, policy: Policy<Self::Rule>) -> Option<Self> {
+                let Policy { here, rules } = policy;
+                let mut parts = ($(Vec::<$filter::Rule>::new(),)+);
+                let rules = rules.map(|rules| {
+                    for part in rules.parts {
+                        $(parts.$index.push(part.$index);)+
+                    }
+                    (rules.routes, rules.origins)
+                });
+                // All of them, so that all that is wrong is said.
+                let filters = ($($filter::configure(at, Policy {
+                    here: here.clone(),
+                    rules: rules.clone().map(|(routes, origins)| Rules { routes, origins, parts: parts.$index }),
+                }),)+);
                 Some(($(filters.$index?,)+))
             }
 
@@ -108,6 +152,34 @@ macro_rules! chain {
                 host: &mut dyn Host,
             ) {
                 $(self.$index.on_response(&mut streams.$index, request, response, host);)+
+            }
+
+            fn wants_body(&self, streams: &Self::Streams) -> bool {
+                $(self.$index.wants_body(&streams.$index))||+
+            }
+
+            fn on_response_body(&self, streams: &mut Self::Streams, bytes: usize, host: &mut dyn Host) -> Body {
+                let body = Body::Pass;
+                $(let body = longer(body, self.$index.on_response_body(&mut streams.$index, bytes, host));)+
+                body
+            }
+
+            fn on_held(&self, streams: &mut Self::Streams, host: &mut dyn Host) -> Body {
+                let body = Body::Pass;
+                $(let body = longer(body, self.$index.on_held(&mut streams.$index, host));)+
+                body
+            }
+
+            fn on_end(&self, streams: &mut Self::Streams, host: &mut dyn Host) {
+                $(self.$index.on_end(&mut streams.$index, host);)+
+            }
+
+            fn needs_beat(&self, streams: &Self::Streams) -> bool {
+                $(self.$index.needs_beat(&streams.$index))||+
+            }
+
+            fn on_beat(&self, host: &mut dyn Host) {
+                $(self.$index.on_beat(host);)+
             }
         }
     };

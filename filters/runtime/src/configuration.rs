@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 
 use pointsman_host::{Host, Node};
 use pointsman_http::HeaderMap;
+use pointsman_routes::config::missing_filter;
 use pointsman_wire::{Cursor, Object, Path, Report, Value, json, proto};
 
 use crate::chain::Chain;
 
-/// Which module has a section's filter; `None`: no module of this version. For "this module does not have it".
-const SECTIONS: [(&str, Option<&str>); 10] = [
+/// Which slim module has a section's filter; `None`: no module of this version. For "this module does not have it".
+const SECTIONS: [(&str, Option<&str>); 11] = [
     ("gateway", Some("pointsman-routing")),
     ("virtualServices", Some("pointsman-routing")),
     ("destinations", Some("pointsman-routing")),
@@ -19,7 +20,8 @@ const SECTIONS: [(&str, Option<&str>); 10] = [
     ("authorizationPolicies", None),
     ("destinationRules", None),
     ("rateLimits", None),
-    ("faults", None),
+    ("faults", Some("pointsman-fault-injection")),
+    ("faultInjection", Some("pointsman-fault-injection")),
     ("telemetry", None),
 ];
 
@@ -59,8 +61,10 @@ pub fn build<'a, C: Chain>(configuration: impl Into<Value<'a>>, node: &Node) -> 
     let at = Cursor::new(configuration, &Path::ROOT, &report);
     let filters = match configuration.as_object().is_some() {
         true => {
-            check_sections(at, &C::sections());
-            C::configure(at, node)
+            let sections = C::sections();
+            check_sections(at, &sections);
+            let has_rules = sections.contains(&"virtualServices");
+            C::configure(at, pointsman_routes::read(at, node, has_rules))
         }
         false => at.mismatch("an object"),
     };
@@ -79,8 +83,7 @@ fn check_sections(at: Cursor<'_>, own: &[&'static str]) {
             return;
         }
         match SECTIONS.iter().find(|(known, _)| *known == name) {
-            Some((_, Some(module))) => section
-                .error::<()>(format_args!("this module has no filter for it; pointsman.wasm and {module}.wasm have")),
+            Some((_, Some(module))) => section.error::<()>(missing_filter(module)),
             Some((_, None)) => section.error("not in this version yet: leave it out"),
             None => pointsman_wire::unknown(section, name, own.iter().copied()),
         };
@@ -94,6 +97,7 @@ pub(crate) fn node(host: &dyn Host) -> Node {
     if let Some(namespace) = text(&["xds", "node", "metadata", "NAMESPACE"]).filter(|name| !name.is_empty()) {
         node.namespace = namespace;
     }
+    node.plugin = text(&["plugin_name"]).unwrap_or_default();
     let labels = host.property(&["xds", "node", "metadata", "LABELS"]);
     node.labels = pairs(labels.unwrap_or_default());
     node
@@ -109,8 +113,12 @@ fn pairs(bytes: Vec<u8>) -> BTreeMap<String, String> {
 #[cfg(test)]
 mod corpus;
 #[cfg(test)]
+mod reference;
+#[cfg(test)]
 mod tests {
+    use pointsman_filter::{Filter, Request, Step, Uses, Wake};
     use pointsman_host::{FakeHost, Proxy};
+    use pointsman_routes::Policy;
     use prost::Message;
     use serde_json::{Value, json};
 
@@ -206,25 +214,19 @@ mod tests {
     /// A module with another filter than routing.
     struct Other;
 
-    impl pointsman_host::Filter for Other {
+    impl Filter for Other {
         const NAME: &'static str = "other";
         const SECTIONS: &'static [&'static str] = &["other"];
-        const USES: pointsman_host::Uses =
-            pointsman_host::Uses { response: false, delay: false, http_call: false, grpc_call: false };
+        const USES: Uses = Uses::NONE;
+        type Rule = ();
         type Stream = ();
 
-        fn configure(at: Cursor<'_>, _: &Node) -> Option<Self> {
+        fn configure(at: Cursor<'_>, _: Policy<()>) -> Option<Self> {
             at.field("other", |at| if at.value().is_null() { Some(Self) } else { at.error("other's own") })
         }
 
-        fn on_request(
-            &self,
-            _: &mut (),
-            _: pointsman_host::Wake,
-            _: &mut pointsman_host::Request,
-            _: &mut dyn Host,
-        ) -> pointsman_host::Step {
-            pointsman_host::Step::Continue
+        fn on_request(&self, _: &mut (), _: Wake, _: &mut Request, _: &mut dyn Host) -> Step {
+            Step::Continue
         }
     }
 

@@ -31,14 +31,16 @@ impl Deadlines {
         self.waiting.pop_first()
     }
 
-    /// In how many milliseconds the next one is due, at least 1; 0: nobody waits.
-    pub fn next_in(&self, now: u64) -> u32 {
-        let Some((until, _)) = self.waiting.first() else {
-            return 0;
-        };
-        let milliseconds = until.saturating_sub(now).div_ceil(MILLISECOND).max(1);
-        u32::try_from(milliseconds).unwrap_or(u32::MAX)
+    /// When the next one is due.
+    pub fn next(&self) -> Option<u64> {
+        self.waiting.first().map(|(until, _)| *until)
     }
+}
+
+/// In how many milliseconds it is that late, at least 1: what a tick can be set to.
+pub(crate) fn milliseconds_to(then: u64, now: u64) -> u32 {
+    let milliseconds = then.saturating_sub(now).div_ceil(MILLISECOND).max(1);
+    u32::try_from(milliseconds).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]
@@ -48,20 +50,33 @@ mod tests {
     #[test]
     fn the_earliest_first_and_none_too_early() {
         let mut deadlines = Deadlines::default();
-        assert_eq!(deadlines.next_in(0), 0);
+        assert_eq!(deadlines.next(), None);
         deadlines.insert(5_000_001, 1);
         deadlines.insert(3_000_000, 2);
         deadlines.insert(3_000_000, 3);
         deadlines.insert(1, 4);
         deadlines.remove(1, 4);
-        assert_eq!(deadlines.next_in(0), 3);
+        assert_eq!(deadlines.next(), Some(3_000_000));
         assert_eq!(deadlines.pop_due(2_999_999), None);
-        assert_eq!(deadlines.next_in(2_999_999), 1);
         assert_eq!(deadlines.pop_due(3_000_000), Some((3_000_000, 2)));
         assert_eq!(deadlines.pop_due(3_000_000), Some((3_000_000, 3)));
         assert_eq!(deadlines.pop_due(3_000_000), None);
-        assert_eq!(deadlines.next_in(3_000_000), 3);
+        assert_eq!(deadlines.next(), Some(5_000_001));
         assert_eq!(deadlines.pop_due(u64::MAX), Some((5_000_001, 1)));
-        assert_eq!(deadlines.next_in(u64::MAX), 0);
+        assert_eq!(deadlines.next(), None);
+    }
+
+    #[test]
+    fn never_early_and_never_never() {
+        for (then, now, expected) in [
+            (3_000_000, 0, 3),
+            (3_000_000, 2_999_999, 1),
+            (3_000_001, 0, 4),
+            (5, 5, 1),
+            (5, 6, 1),
+            (u64::MAX, 0, u32::MAX),
+        ] {
+            assert_eq!(milliseconds_to(then, now), expected, "{then} {now}");
+        }
     }
 }

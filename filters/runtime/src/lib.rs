@@ -8,6 +8,7 @@
 #![cfg_attr(test, allow(clippy::arithmetic_side_effects, clippy::string_slice))]
 
 mod abi;
+mod body;
 mod callbacks;
 mod chain;
 pub mod configuration;
@@ -19,7 +20,7 @@ mod worker;
 
 pub use chain::Chain;
 #[doc(hidden)]
-pub use {callbacks::callbacks, lifecycle::start, proxy_wasm};
+pub use {body::on_response_body, callbacks::callbacks, lifecycle::start, proxy_wasm};
 
 /// Makes the crate a Proxy-Wasm module with those filters, in the order in which a request passes them.
 ///
@@ -35,6 +36,11 @@ macro_rules! module {
             #[unsafe(link_section = "pointsman.callbacks")]
             #[used]
             static CALLBACKS: [u8; 256] = $crate::callbacks::<super::Filters>();
+
+            #[unsafe(no_mangle)]
+            extern "C" fn pointsman_on_response_body(context: u32, bytes: usize, _is_end: u32) -> u32 {
+                $crate::on_response_body(context, bytes)
+            }
 
             $crate::proxy_wasm::main! {{
                 $crate::start::<super::Filters>();

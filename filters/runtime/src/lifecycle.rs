@@ -8,6 +8,7 @@ use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{Action, ContextType};
 
 use crate::abi::{self, Buffer, Level};
+use crate::body::{self, Told};
 use crate::chain::Chain;
 use crate::configuration;
 use crate::proxy::{Envoy, Proxy};
@@ -35,6 +36,12 @@ impl<C: Chain> Shared<C> {
         };
         let State { worker, proxy } = &mut *state;
         then(worker, proxy)
+    }
+}
+
+impl<C: Chain> Told for Shared<C> {
+    fn on_response_body(&self, context: u32, bytes: usize) -> bool {
+        self.with(|worker, envoy| worker.on_response_body(context, bytes, envoy) == Flow::Pause)
     }
 }
 
@@ -136,17 +143,24 @@ impl<C: Chain> Context for Http<C> {
 
 impl<C: Chain> HttpContext for Http<C> {
     fn on_http_request_headers(&mut self, _: usize, _: bool) -> Action {
-        self.shared
-            .with(|worker, envoy| match worker.on_request(self.context, envoy) {
-                Flow::Continue => Verdict(Action::Continue),
-                Flow::Pause => Verdict(Action::Pause),
-            })
-            .0
+        self.shared.with(|worker, envoy| Verdict::from(worker.on_request(self.context, envoy))).0
     }
 
     fn on_http_response_headers(&mut self, _: usize, _: bool) -> Action {
-        self.shared.with(|worker, envoy| worker.on_response(self.context, envoy));
+        if self.shared.with(|worker, envoy| worker.on_response(self.context, envoy)) {
+            body::tell(self.context, Rc::new(Shared(self.shared.0.clone())));
+        }
         Action::Continue
+    }
+
+    /// The packaging puts our own in its place, which can hold a body back.
+    fn on_http_response_body(&mut self, _: usize, _: bool) -> Action {
+        body::warn_if_told();
+        Action::Continue
+    }
+
+    fn on_http_response_trailers(&mut self, _: usize) -> Action {
+        self.shared.with(|worker, _| Verdict::from(worker.on_response_trailers(self.context))).0
     }
 }
 
@@ -154,6 +168,7 @@ impl<C: Chain> HttpContext for Http<C> {
 /// callback is needed to see the end.
 impl<C: Chain> Drop for Http<C> {
     fn drop(&mut self) {
+        body::forget(self.context);
         self.shared.with(|worker, envoy| worker.on_end(self.context, envoy));
     }
 }
@@ -170,6 +185,15 @@ fn on_grpc_answer<C: Chain>(shared: &Shared<C>, token: u32, status: u32) {
 
 /// What Envoy is told; without a word, to go on.
 struct Verdict(Action);
+
+impl From<Flow> for Verdict {
+    fn from(flow: Flow) -> Self {
+        match flow {
+            Flow::Continue => Self(Action::Continue),
+            Flow::Pause => Self(Action::Pause),
+        }
+    }
+}
 
 impl Default for Verdict {
     fn default() -> Self {

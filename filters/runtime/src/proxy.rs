@@ -1,7 +1,8 @@
 //! What the pipeline needs of the proxy beyond what filters may ask, and Envoy as the one that gives it.
 
+use pointsman_filter::{GrpcCall, HttpCall, LocalReply};
 use pointsman_host::cells::{Cell, Changed};
-use pointsman_host::{GrpcCall, Host, HttpCall, LocalReply, Metric, MetricKind};
+use pointsman_host::{Host, Metric, MetricKind};
 use pointsman_http::{HeaderMap, Write};
 use proxy_wasm::hostcalls;
 
@@ -20,6 +21,8 @@ pub(crate) trait Proxy: Host {
     fn reply(&mut self, reply: &LocalReply) -> Result<(), Status>;
     /// Lets the current context's request go on.
     fn resume(&mut self) -> Result<(), Status>;
+    /// Lets go on what is held back of the current context's response.
+    fn resume_response(&mut self) -> Result<(), Status>;
     /// Makes that context the current one; `false` if it is gone.
     fn select(&mut self, context: u32) -> bool;
     /// Sets how often the root context ticks, in milliseconds; 0: never.
@@ -119,11 +122,15 @@ impl Proxy for Envoy {
     }
 
     fn reply(&mut self, reply: &LocalReply) -> Result<(), Status> {
-        abi::send_local_response(reply.status, &reply.details, &reply.body, &reply.headers)
+        abi::send_local_response(reply)
     }
 
     fn resume(&mut self) -> Result<(), Status> {
         abi::continue_request()
+    }
+
+    fn resume_response(&mut self) -> Result<(), Status> {
+        abi::continue_response()
     }
 
     fn select(&mut self, context: u32) -> bool {

@@ -3,12 +3,13 @@
 use std::rc::Rc;
 
 use hashbrown::HashMap;
-use pointsman_host::{Answer, LocalReply, Request, Response, Step, Wake};
+use pointsman_filter::{Answer, Body, LocalReply, Request, Response, Step, Wake};
+use pointsman_host::slots::BEAT_NANOS;
 use pointsman_http::{Edits, HeaderMap, Write};
 
 use crate::abi::{Buffer, Level, Map};
 use crate::chain::Chain;
-use crate::deadlines::Deadlines;
+use crate::deadlines::{self, Deadlines};
 use crate::proxy::Proxy;
 
 /// What becomes of the request when a callback returns.
@@ -43,6 +44,8 @@ pub(crate) struct Worker<C: Chain> {
     streams: HashMap<u32, Stream<C>>,
     deadlines: Deadlines,
     calls: HashMap<Call, u32>,
+    /// When the filters have to say again that the worker lives, if they have to.
+    next_beat: Option<u64>,
     tick_period: u32,
 }
 
@@ -61,6 +64,8 @@ enum Phase {
     Delayed { filter: usize, until: u64 },
     /// The filter of that index waits for an answer.
     Calling { filter: usize, call: Call },
+    /// A part of its response is held back until then, or longer.
+    Held { until: u64 },
     /// It has gone on, or was answered.
     Passed,
 }
@@ -73,6 +78,7 @@ impl<C: Chain> Worker<C> {
             streams: HashMap::new(),
             deadlines: Deadlines::default(),
             calls: HashMap::new(),
+            next_beat: None,
             tick_period: 0,
         }
     }
@@ -98,21 +104,51 @@ impl<C: Chain> Worker<C> {
         self.drive(context, stream, 0, Wake::Arrived, proxy)
     }
 
-    /// The response has come, the proxy's own answers included.
-    pub fn on_response(&mut self, context: u32, proxy: &mut dyn Proxy) {
+    /// The response has come, the proxy's own answers included. Says whether its body is to be told of, too.
+    pub fn on_response(&mut self, context: u32, proxy: &mut dyn Proxy) -> bool {
         let Some(mut stream) = self.take(context) else {
-            return;
+            return false;
         };
         self.stop_waiting(context, stream.phase, proxy);
         let mut response = Response::default();
+        stream.phase = Phase::Passed;
         stream.filters.on_response(&mut stream.states, &stream.request, &mut response, proxy);
         write(proxy, Map::Response, &response.edits, None);
+        let wants_body = C::USES.response_body && stream.filters.wants_body(&stream.states);
+        self.keep(context, stream, proxy);
+        wants_body
+    }
+
+    /// A part of the response's body has come, or its end.
+    pub fn on_response_body(&mut self, context: u32, bytes: usize, proxy: &mut dyn Proxy) -> Flow {
+        let Some(stream) = self.streams.get_mut(&context) else { return Flow::Continue };
+        let is_held = matches!(stream.phase, Phase::Held { .. });
+        match stream.filters.on_response_body(&mut stream.states, bytes, upcast(proxy)) {
+            // Whatever else is held would go with it, so it waits for all of it.
+            _ if is_held => Flow::Pause,
+            Body::Pass => Flow::Continue,
+            Body::Hold(until) => {
+                stream.phase = Phase::Held { until };
+                self.deadlines.insert(until, context);
+                self.set_tick(proxy);
+                Flow::Pause
+            }
+        }
+    }
+
+    /// The response's trailers have come, which must not overtake what is held back.
+    pub fn on_response_trailers(&mut self, context: u32) -> Flow {
+        match self.streams.get(&context).map(|stream| stream.phase) {
+            Some(Phase::Held { .. }) => Flow::Pause,
+            _ => Flow::Continue,
+        }
     }
 
     /// The request has ended, however it did.
     pub fn on_end(&mut self, context: u32, proxy: &mut dyn Proxy) {
-        if let Some(stream) = self.take(context) {
+        if let Some(mut stream) = self.take(context) {
             self.stop_waiting(context, stream.phase, proxy);
+            stream.filters.on_end(&mut stream.states, proxy);
         }
     }
 
@@ -132,12 +168,26 @@ impl<C: Chain> Worker<C> {
                 Phase::Delayed { filter, until: waits_until } if waits_until == until => {
                     self.wake(context, stream, filter, Wake::Delayed, proxy);
                 }
+                Phase::Held { until: held_until } if held_until == until => self.let_go(context, stream, proxy),
                 _ => drop(self.streams.insert(context, stream)),
             }
         }
-        // The period is the time to the next deadline, so each tick sets it anew; without one, the ticks end.
-        let period = self.deadlines.next_in(proxy.monotonic());
+        self.beat(now, proxy);
+        // The period is the time to what is next, so each tick sets it anew; if nothing is, the ticks end.
+        let period = self.next_in(proxy.monotonic());
         self.set_tick_period(period, proxy);
+    }
+
+    /// Has the filters say that the worker lives, if it is time, and as long as a request needs it.
+    fn beat(&mut self, now: u64, proxy: &mut dyn Proxy) {
+        if self.next_beat.is_none_or(|at| at > now) {
+            return;
+        }
+        let mut in_need = self.streams.values().filter(|stream| stream.filters.needs_beat(&stream.states));
+        self.next_beat = in_need.next().map(|stream| {
+            stream.filters.on_beat(upcast(proxy));
+            now.saturating_add(BEAT_NANOS)
+        });
     }
 
     /// A call-out has ended. The answer can be read now, and only now.
@@ -159,13 +209,38 @@ impl<C: Chain> Worker<C> {
     /// Resumes a request that waited.
     fn wake(&mut self, context: u32, stream: Stream<C>, filter: usize, wake: Wake, proxy: &mut dyn Proxy) {
         if !proxy.select(context) {
-            return; // It is gone, and the proxy has not said so yet.
+            // It is gone, and the proxy has not said so yet: its end is still to come.
+            self.streams.insert(context, Stream { phase: Phase::Passed, ..stream });
+            return;
+        }
+        // A module that handles no responses is not told that the proxy has answered by itself: its time may be up.
+        if !C::USES.response && proxy.property(&["response", "code_details"]).is_some() {
+            self.streams.insert(context, Stream { phase: Phase::Passed, ..stream });
+            return;
         }
         if self.drive(context, stream, filter, wake, proxy) == Flow::Continue
             && let Err(status) = proxy.resume()
         {
             proxy.log(Level::Error, &format!("a request could not be resumed: {status:?}"));
         }
+    }
+
+    /// Lets go on what is held back of a response, if it is time for all of it.
+    fn let_go(&mut self, context: u32, mut stream: Stream<C>, proxy: &mut dyn Proxy) {
+        stream.phase = match stream.filters.on_held(&mut stream.states, upcast(proxy)) {
+            Body::Pass => Phase::Passed,
+            Body::Hold(until) => {
+                self.deadlines.insert(until, context);
+                Phase::Held { until }
+            }
+        };
+        if matches!(stream.phase, Phase::Passed)
+            && proxy.select(context)
+            && let Err(status) = proxy.resume_response()
+        {
+            proxy.log(Level::Error, &format!("a response could not be resumed: {status:?}"));
+        }
+        self.streams.insert(context, stream);
     }
 
     /// Runs the filters from that one on, until the request goes on, is answered or waits. It is kept only if it waits
@@ -184,12 +259,16 @@ impl<C: Chain> Worker<C> {
             (filter, step) = filters.on_request(filter, wake, states, request, upcast(proxy));
             let call = match step {
                 Step::Continue => {
-                    write(proxy, Map::Request, &request.edits, Some(request.headers()));
                     *phase = Phase::Passed;
+                    if let Some(answer) = request.answer.take() {
+                        break reply(proxy, &answer);
+                    }
+                    write(proxy, Map::Request, &request.edits, Some(request.headers()));
                     break Flow::Continue;
                 }
                 Step::Reply(answer) => {
                     *phase = Phase::Passed;
+                    request.set_replied();
                     break reply(proxy, &answer);
                 }
                 Step::Delay(time) => {
@@ -209,10 +288,20 @@ impl<C: Chain> Worker<C> {
             }
             wake = Wake::Answered(Answer::Failed);
         };
-        if !matches!(stream.phase, Phase::Passed) || stream.filters.has_more(&stream.states) {
-            self.streams.insert(context, stream);
-        }
+        self.keep(context, stream, proxy);
         flow
+    }
+
+    /// Keeps a request that waits, or with which a filter has more to do.
+    fn keep(&mut self, context: u32, stream: Stream<C>, proxy: &mut dyn Proxy) {
+        if matches!(stream.phase, Phase::Passed) && !stream.filters.has_more(&stream.states) {
+            return;
+        }
+        if C::USES.beat && self.next_beat.is_none() && stream.filters.needs_beat(&stream.states) {
+            self.next_beat = Some(proxy.monotonic().saturating_add(BEAT_NANOS));
+            self.set_tick(proxy);
+        }
+        self.streams.insert(context, stream);
     }
 
     /// Sends a call-out, as the root context's: the answer then comes even if the request is gone by then, and the
@@ -236,16 +325,22 @@ impl<C: Chain> Worker<C> {
         match phase {
             Phase::Passed => {}
             Phase::Calling { call, .. } => drop(self.calls.remove(&call)),
-            Phase::Delayed { until, .. } => {
+            Phase::Delayed { until, .. } | Phase::Held { until } => {
                 self.deadlines.remove(until, context);
                 self.set_tick(proxy);
             }
         }
     }
 
-    /// Lets the proxy tick in time for the next deadline, and not at all while nobody waits.
+    /// In how many milliseconds something has to be done next; 0: nothing has.
+    fn next_in(&self, now: u64) -> u32 {
+        let next = [self.deadlines.next(), self.next_beat].into_iter().flatten().min();
+        next.map_or(0, |next| deadlines::milliseconds_to(next, now))
+    }
+
+    /// Lets the proxy tick in time for what is next, and not at all while nothing is.
     fn set_tick(&mut self, proxy: &mut dyn Proxy) {
-        let period = self.deadlines.next_in(proxy.monotonic());
+        let period = self.next_in(proxy.monotonic());
         // One that ticks earlier than needed is left alone until it does.
         let in_time = self.tick_period != 0 && self.tick_period <= period;
         if !in_time {
@@ -289,12 +384,7 @@ fn reply(proxy: &mut dyn Proxy, reply: &LocalReply) -> Flow {
 }
 
 fn unreadable() -> LocalReply {
-    LocalReply {
-        status: 500,
-        headers: Vec::new(),
-        body: Vec::new(),
-        details: "pointsman_unreadable_request_headers".into(),
-    }
+    LocalReply { status: 500, details: "pointsman_unreadable_request_headers".into(), ..LocalReply::default() }
 }
 
 fn write(proxy: &mut dyn Proxy, map: Map, edits: &Edits, known: Option<&HeaderMap>) {

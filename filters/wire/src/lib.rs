@@ -49,7 +49,7 @@ mod scalars;
 mod value;
 
 pub use decode::{Cursor, Decode, decode};
-pub use message::{Class, Field, Message, unknown};
+pub use message::{Class, Field, Message, Others, unknown};
 pub use path::Path;
 pub use report::{Problem, Report};
 pub use resource::{Kind, Resource, resources};

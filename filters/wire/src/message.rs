@@ -31,8 +31,53 @@ pub trait Message: Decode {
     /// All fields of the API, in the order of the declaration.
     const FIELDS: &'static [Field];
 
-    /// Reads it where fields of those names stand beside its own, for somebody else to read.
-    fn decode_beside(at: Cursor<'_>, others: &[&str]) -> Option<Self>;
+    /// Reads it where other fields stand beside its own, for somebody else to read.
+    fn decode_beside(at: Cursor<'_>, others: Others<'_>) -> Option<Self>;
+}
+
+/// No fields: for whoever reads none of an object.
+impl Message for () {
+    const NAME: &'static str = "";
+    const FIELDS: &'static [Field] = &[];
+
+    fn decode_beside(_: Cursor<'_>, _: Others<'_>) -> Option<Self> {
+        Some(())
+    }
+}
+
+impl Decode for () {
+    fn decode(_: Cursor<'_>) -> Option<Self> {
+        Some(())
+    }
+}
+
+/// Fields that stand beside a message's own in one object, for somebody else to read.
+#[derive(Clone, Copy, Default)]
+pub struct Others<'a> {
+    names: &'a [&'a str],
+    messages: &'a [&'static [Field]],
+    leaves_rest: bool,
+}
+
+impl<'a> Others<'a> {
+    /// Those of that name.
+    pub fn names(names: &'a [&'a str]) -> Self {
+        Self { names, ..Self::default() }
+    }
+
+    /// And all of those messages.
+    pub fn and_of(self, messages: &'a [&'static [Field]]) -> Self {
+        Self { messages, ..self }
+    }
+
+    /// What is known to none of them, or is not even an object, somebody else reports.
+    pub fn and_the_rest(self) -> Self {
+        Self { leaves_rest: true, ..self }
+    }
+
+    fn known(self) -> impl Iterator<Item = &'a str> + Clone {
+        self.names.iter().copied().chain(self.messages.iter().copied().flatten().map(|field| field.name))
+    }
 }
 
 /// Declares a message: a struct, its fields' names in JSON, and which further fields of the API are inert or refused.
@@ -68,7 +113,7 @@ macro_rules! message {
                 $($($crate::Field { name: $refused, class: $crate::Class::Refused($refused_why) },)*)?
             ];
 
-            fn decode_beside(at: $crate::Cursor<'_>, others: &[&str]) -> Option<Self> {
+            fn decode_beside(at: $crate::Cursor<'_>, others: $crate::Others<'_>) -> Option<Self> {
                 let mut found = [const { None }; <Self as $crate::Message>::FIELDS.len()];
                 let mut fields = $crate::Fields::open(at, <Self as $crate::Message>::FIELDS, others, &mut found)?;
                 $(let $field = fields.take::<$field_type>($crate::reader!($field_type $(, $reader)?));)*
@@ -80,7 +125,7 @@ macro_rules! message {
 
         impl $crate::Decode for $type {
             fn decode(at: $crate::Cursor<'_>) -> Option<Self> {
-                <Self as $crate::Message>::decode_beside(at, &[])
+                <Self as $crate::Message>::decode_beside(at, $crate::Others::default())
             }
         }
     };
@@ -116,10 +161,13 @@ impl<'a, 'f> Fields<'a, 'f> {
     pub fn open(
         at: Cursor<'a>,
         known: &'static [Field],
-        others: &[&str],
+        others: Others<'_>,
         found: &'f mut [Option<&'a Value<'a>>],
     ) -> Option<Self> {
         let Some(object) = at.value().as_object() else {
+            if others.leaves_rest {
+                return None;
+            }
             // A rule's name says least of what belongs there.
             let first = known.iter().find(|field| known.len() < 4 || field.name != "name");
             return at.mismatch(&format!("an object such as {{{}: …}}", first.map_or("", |field| field.name)));
@@ -129,12 +177,14 @@ impl<'a, 'f> Fields<'a, 'f> {
         for (name, value) in object.iter() {
             let place = known.iter().position(|field| field.name == name);
             let Some((field, found)) = place.and_then(|place| known.get(place).zip(found.get_mut(place))) else {
-                if !others.contains(&name) {
-                    let taken = known.iter().filter(|field| !matches!(field.class, Class::Refused(_)));
-                    let names = taken.map(|field| field.name).chain(others.iter().copied());
-                    let path = at.path().field(name);
-                    unknown::<()>(at.to(&path, value), name, names);
+                if !others.known().any(|other| other == name) {
                     all_known = false;
+                    if !others.leaves_rest {
+                        let taken = known.iter().filter(|field| !matches!(field.class, Class::Refused(_)));
+                        let names = taken.map(|field| field.name).chain(others.known());
+                        let path = at.path().field(name);
+                        unknown::<()>(at.to(&path, value), name, names);
+                    }
                 }
                 continue;
             };

@@ -1,7 +1,7 @@
 //! Kubernetes resources as somebody pastes them: whole, as a `kind: List`, or the bare spec.
 
 use crate::decode::Cursor;
-use crate::message::{Fields, Message};
+use crate::message::{Fields, Message, Others};
 use crate::scalars::text;
 use crate::value::Value;
 use crate::{Class, Field};
@@ -47,7 +47,7 @@ pub fn resources<T: Kind>(at: Cursor<'_>) -> Option<Vec<Resource<T>>> {
 fn collect<T: Kind>(at: Cursor<'_>, all: &mut Vec<Resource<T>>) {
     match at.value().get("kind").and_then(Value::as_str) {
         Some(kind) if kind == "List" || kind.strip_suffix("List") == Some(T::KIND) => {
-            Fields::open(at, LIST, &[], &mut [None; LIST.len()]);
+            Fields::open(at, LIST, Others::default(), &mut [None; LIST.len()]);
             at.field("items", |items| match items.value() {
                 Value::Array(_) => items.each(|item| collect(item, all)),
                 Value::Null => drop(items.error::<()>("is missing")),
@@ -93,7 +93,7 @@ fn whole<T: Kind>(at: Cursor<'_>) -> Option<Resource<T>> {
         _ => kind.mismatch(&format!("`{}`", T::KIND)),
     })?;
     let mut found = [None; WHOLE.len()];
-    let fields = Fields::open(at, WHOLE, &[], &mut found)?;
+    let fields = Fields::open(at, WHOLE, Others::default(), &mut found)?;
     at.field("apiVersion", |version| {
         let group = version.value().as_str().and_then(|text| text.split_once('/')).map(|(group, _)| group);
         if group != Some(T::GROUP) {
@@ -148,7 +148,7 @@ fn bare<T: Kind>(at: Cursor<'_>) -> Option<Resource<T>> {
     }
     let name = at.field("name", name_of);
     let namespace = at.field("namespace", name_of);
-    let spec = T::decode_beside(at, &["name", "namespace"])?;
+    let spec = T::decode_beside(at, Others::names(&["name", "namespace"]))?;
     let path = at.path().to_string();
     Some(Resource { name: name?.unwrap_or_else(|| path.clone()), namespace: namespace?, created: None, path, spec })
 }

@@ -3,9 +3,11 @@
 
 use std::rc::Rc;
 
+use pointsman_filter::{Filter, Request, Step, Uses, Wake};
 use pointsman_host::cells::update;
 use pointsman_host::slots::{Acquired, Slots};
-use pointsman_host::{Filter, Host, Metric, Node, Request, Response, Step, Uses, Wake};
+use pointsman_host::{Host, Metric};
+use pointsman_routes::Policy;
 use pointsman_wire::{Cursor, Decode, message};
 
 pointsman_runtime::module!(Counts);
@@ -31,11 +33,12 @@ pub struct Counts {
 impl Filter for Counts {
     const NAME: &'static str = "counts";
     const SECTIONS: &'static [&'static str] = &["counts"];
-    const USES: Uses = Uses { response: true, delay: false, http_call: false, grpc_call: false };
+    const USES: Uses = Uses { beat: true, ..Uses::NONE };
+    type Rule = ();
     /// Whether it has a slot.
     type Stream = bool;
 
-    fn configure(at: Cursor<'_>, _: &Node) -> Option<Self> {
+    fn configure(at: Cursor<'_>, _: Policy<()>) -> Option<Self> {
         let config = at.field("counts", Config::decode)?;
         let labels = [("counted", config.name.as_str())];
         Some(Self {
@@ -66,7 +69,15 @@ impl Filter for Counts {
         *has_slot
     }
 
-    fn on_response(&self, has_slot: &mut bool, _: &Request, _: &mut Response, host: &mut dyn Host) {
+    fn needs_beat(&self, has_slot: &bool) -> bool {
+        *has_slot
+    }
+
+    fn on_beat(&self, host: &mut dyn Host) {
+        let _ = self.slots.beat(host);
+    }
+
+    fn on_end(&self, has_slot: &mut bool, host: &mut dyn Host) {
         if std::mem::take(has_slot) {
             host.add(&self.under_way, -1);
             // It cannot be contended in a test of a few requests.

@@ -4,7 +4,9 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use pointsman_host::{Answer, Filter, GrpcCall, Host, HttpCall, LocalReply, Node, Request, Response, Step, Uses, Wake};
+use pointsman_filter::{Answer, Filter, GrpcCall, HttpCall, LocalReply, Request, Response, Step, Uses, Wake};
+use pointsman_host::Host;
+use pointsman_routes::Policy;
 use pointsman_wire::{Cursor, Decode, message};
 
 pointsman_runtime::module!(Waits, routing::Routing);
@@ -41,10 +43,11 @@ pub struct Stream {
 impl Filter for Waits {
     const NAME: &'static str = "waits";
     const SECTIONS: &'static [&'static str] = &["waits"];
-    const USES: Uses = Uses { response: true, delay: true, http_call: true, grpc_call: true };
+    const USES: Uses = Uses { response: true, delay: true, http_call: true, grpc_call: true, beat: false };
+    type Rule = ();
     type Stream = Stream;
 
-    fn configure(at: Cursor<'_>, _: &Node) -> Option<Self> {
+    fn configure(at: Cursor<'_>, _: Policy<()>) -> Option<Self> {
         at.field("waits", Option::<Config>::decode_or_absent).map(Self)
     }
 
@@ -98,6 +101,7 @@ impl Filter for Waits {
                 headers: vec![(b"x-replied".into(), b"yes".into())],
                 body: b"replied".into(),
                 details: "waits replied".into(),
+                ..LocalReply::default()
             }),
         }
     }

@@ -70,6 +70,12 @@ pub fn all() -> Vec<Variant> {
     let rules = |name, kind, count| row(name, ours(Rules(kind, count).policy(HOST))).above(READ_AND_WRITE).chooses();
     let own = |name, kind, count| row(name, Ok(plain().routes(Rules(kind, count).routes()))).chooses();
 
+    // A fault for others, as an experiment is.
+    let fault = json!({"delay": {"fixedDelay": "5s", "percentage": {"value": 100}}});
+    let others = json!([{"headers": {"x-chaos": {"exact": "on"}}}]);
+    let fault_injection =
+        |faults: Value| Ok(plain().module(module("pointsman-fault-injection")?).policy(json!({"faults": faults})));
+
     vec![
         row(NOTHING, Ok(plain())),
         row(UNIT, test("no-op", "")),
@@ -93,7 +99,22 @@ pub fn all() -> Vec<Variant> {
         rules("routing: last of 1,000 header regexes", Kind::HeaderRegex, 1000),
         own("Envoy's own routes: last of 1,000 path regexes", Kind::PathRegex, 1000),
         rules("routing: last of 1,000 path regexes", Kind::PathRegex, 1000),
+        row("Envoy's own fault filter: nothing injected", Ok(plain().filter_before(own_fault()))),
+        row("fault injection: nothing injected", fault_injection(json!([{"match": others, "fault": fault}])))
+            .above(READ),
     ]
+}
+
+/// Envoy's fault filter with the same.
+fn own_fault() -> Value {
+    json!({
+        "name": "envoy.filters.http.fault",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.fault.v3.HTTPFault",
+            "headers": [{"name": "x-chaos", "string_match": {"exact": "on"}}],
+            "delay": {"fixed_delay": "5s", "percentage": {"numerator": 100}},
+        },
+    })
 }
 
 impl Variant {

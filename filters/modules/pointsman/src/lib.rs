@@ -1,3 +1,3 @@
 //! All filters, in one pass over each request.
 
-pointsman_runtime::module!(routing::Routing);
+pointsman_runtime::module!(routing::Routing, fault_injection::FaultInjection<true>);

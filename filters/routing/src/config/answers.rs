@@ -2,9 +2,8 @@
 
 use std::borrow::Cow;
 
+use pointsman_routes::config::read_port;
 use pointsman_wire::{Cursor, Decode, Value, message, text, whole_or};
-
-use super::route::read_port;
 
 message! {
     /// HTTPRedirect.

@@ -2,11 +2,8 @@
 
 use std::time::Duration;
 
+use pointsman_routes::config::{StringCondition, check_name, is_empty};
 use pointsman_wire::{Cursor, Decode, list, message};
-
-use super::conditions::StringCondition;
-use super::headers::check_name;
-use super::is_empty;
 
 message! {
     /// CorsPolicy: which pages of other origins may see the answers.

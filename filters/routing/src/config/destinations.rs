@@ -1,10 +1,9 @@
 //! `destinations`: how a destination becomes one of Envoy's clusters.
 
+use pointsman_routes::config::{HeaderName, read_port};
 use pointsman_wire::{Cursor, Decode, Value, message};
 
 use super::answers::header_text;
-use super::headers::HeaderName;
-use super::route::read_port;
 
 message! {
     /// How a destination becomes one of Envoy's clusters.

@@ -39,8 +39,11 @@ fn check_rewrite(at: Cursor<'_>, all_known: bool) {
 pub struct RegexRewrite(pub Rc<Rewrite>);
 
 message! {
-    pub(crate) struct Written = "RegexRewrite" {
+    /// RegexRewrite, as it is written.
+    pub struct Written = "RegexRewrite" {
+        /// What of the path is replaced.
         pattern: String = "match" as read_pattern,
+        /// By what.
         rewrite: String = "rewrite" as read_replacement,
     }
 }

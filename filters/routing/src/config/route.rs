@@ -2,25 +2,20 @@
 
 use std::fmt;
 
+use pointsman_routes::config::{check_host, is_empty, is_host, is_label, read_port};
 use pointsman_wire::{Cursor, Decode, Number, Value, message, number, whole, whole_or};
 
 use super::answers::{HttpDirectResponse, HttpRedirect};
-use super::conditions::HttpMatchRequest;
 use super::cors::CorsPolicy;
-use super::headers::{Headers, is_host};
+use super::headers::Headers;
 use super::policy::{HttpMirror, HttpRetry, Percent, Timeout};
 use super::rewrite::HttpRewrite;
 use super::sticky::Sticky;
-use super::{host, is_empty};
 use crate::router_policy::MIRROR_HEADERS;
 
 message! {
-    /// HTTPRoute. It does exactly one of three things: `route`, `redirect` or `directResponse`.
+    /// What routing reads of an HTTPRoute. It does exactly one of three things: `route`, `redirect` or `directResponse`.
     pub struct HttpRoute = "HTTPRoute" {
-        /// The route's name in logs and explanations.
-        name: String = "name",
-        /// One of them must hold; none at all: the rule always matches.
-        matches: Vec<HttpMatchRequest> = "match",
         /// Where the request goes.
         route: Vec<HttpRouteDestination> = "route" as read_route,
         /// Where the client shall go instead.
@@ -47,10 +42,6 @@ message! {
         headers: Option<Headers> = "headers",
         /// By what a client stays with its destination. Ours, Istio has no such thing.
         sticky: Option<Sticky> = "sticky",
-    }
-    refused {
-        "fault": "there is no fault filter in this version yet: leave it out",
-        "delegate": "a filter sees no other VirtualServices than those given to it: write the delegate's rules here",
     }
     check check_http_route;
 }
@@ -187,7 +178,7 @@ fn read_host(at: Cursor<'_>) -> Option<String> {
     if host.is_empty() {
         return at.error("is missing");
     }
-    match host::check(&host, false) {
+    match check_host(&host, false) {
         Ok(()) => Some(host),
         Err(why) => at.error(format_args!("`{host}` {why}")),
     }
@@ -195,7 +186,7 @@ fn read_host(at: Cursor<'_>) -> Option<String> {
 
 fn read_subset(at: Cursor<'_>) -> Option<String> {
     let subset = String::decode_or_absent(at)?;
-    if subset.is_empty() || host::is_label(&subset) {
+    if subset.is_empty() || is_label(&subset) {
         return Some(subset);
     }
     at.error(format_args!("`{subset}` is no subset's name, which is of letters, digits and `-`"))
@@ -211,14 +202,6 @@ message! {
 
 fn read_number(at: Cursor<'_>) -> Option<u32> {
     read_port(at)?.or_else(|| at.error("is missing"))
-}
-
-/// A TCP port, or none.
-pub(super) fn read_port(at: Cursor<'_>) -> Option<Option<u32>> {
-    if at.value().is_null() {
-        return Some(None);
-    }
-    whole_or(at, 1, 65_535, &"is not a port, expected 1 to 65535")?.try_into().ok().map(Some)
 }
 
 /// A destination's share.

@@ -4,10 +4,9 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use pointsman_routes::config::HeaderName;
+use pointsman_routes::names::is_token;
 use pointsman_wire::{Cursor, Decode, Value, message};
-
-use super::headers::HeaderName;
-use crate::names::is_token;
 
 /// What of a request is the client's key.
 #[derive(Clone, Debug)]

@@ -1,7 +1,8 @@
 //! How a format string is read: the grammar of Envoy's substitution formatter.
 
+use pointsman_routes::names;
+
 use super::{ATTRIBUTES, Line, Part};
-use crate::names;
 
 const CURE: &str = "write a percent sign as `%%`";
 

@@ -85,7 +85,7 @@ fn fields_that_are_refused() {
     of_rules(&[
         (
             with("fault", json!({"abort": {}})),
-            ".fault: is refused: there is no fault filter in this version yet: leave it out",
+            ".fault: this module has no filter for it; pointsman.wasm and pointsman-fault-injection.wasm have",
         ),
         (
             with("delegate", json!({"name": "x"})),

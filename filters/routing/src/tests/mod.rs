@@ -5,7 +5,6 @@ mod destinations;
 mod gateways;
 mod headers;
 mod hosts;
-mod index;
 mod local_replies;
 mod messages;
 mod mutations;
@@ -14,11 +13,14 @@ mod rules;
 mod selection;
 mod steering;
 
-use pointsman_host::{FakeHost, Filter as _, Node, Request, Response, Step, Wake};
+use pointsman_filter::{Filter as _, Request, Response, Step, Wake};
+use pointsman_host::{FakeHost, Node};
 use pointsman_http::{Edits, HeaderMap, Write};
+use pointsman_routes::{Policy, Rules};
 use serde_json::{Value, json};
 
 use crate::Routing;
+use crate::config::HttpRoute;
 
 /// A filter with its policy, and the proxy around it.
 struct Fixture {
@@ -62,7 +64,8 @@ impl Fixture {
         let mut request = Request::new(map(&before));
         request.hide(|name, headers| self.routing.steers(name, headers));
         let mut stream = Default::default();
-        let mut outcome = match self.routing.on_request(&mut stream, Wake::Arrived, &mut request, &mut self.host) {
+        let step = self.routing.on_request(&mut stream, Wake::Arrived, &mut request, &mut self.host);
+        let mut outcome = match request.answer.take().map_or(step, Step::Reply) {
             Step::Continue => {
                 let mut after = written(&request.edits, Some(request.headers()), before.clone());
                 let told: Vec<_> = after.extract_if(.., |(name, _)| name == "x-pointsman-cluster").collect();
@@ -91,7 +94,12 @@ fn configure(configuration: &Value, node: &Node) -> (Option<Routing>, Vec<String
     let report = Default::default();
     let configuration = configuration.into();
     let at = pointsman_wire::Cursor::new(&configuration, &pointsman_wire::Path::ROOT, &report);
-    let routing = Routing::configure(at, node);
+    let Policy { here, rules } = pointsman_routes::read::<(HttpRoute,)>(at, node, true);
+    let rules = rules.map(|Rules { routes, origins, parts }| {
+        let parts = parts.into_iter().map(|(part,)| part).collect();
+        Rules { routes, origins, parts }
+    });
+    let routing = Routing::configure(at, Policy { here, rules });
     let report = report.into_inner();
     let texts = |problems: &[pointsman_wire::Problem]| problems.iter().map(ToString::to_string).collect::<Vec<_>>();
     assert_eq!(routing.is_some(), report.errors().is_empty(), "{configuration:#} {report:?}");

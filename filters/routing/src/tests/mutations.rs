@@ -120,9 +120,10 @@ fn nothing_is_missing_in_it() {
     let mut all = Vec::new();
     places(&everything(), "", &mut all);
     let used: BTreeSet<&str> = all.iter().filter_map(|place| place.rsplit('/').next()).collect();
-    let expected = honoured::<config::VirtualService>()
+    let expected = honoured::<pointsman_routes::config::VirtualService<((),)>>()
+        .chain(["name", "match"])
         .chain(honoured::<config::HttpRoute>())
-        .chain(honoured::<config::HttpMatchRequest>())
+        .chain(honoured::<pointsman_routes::config::HttpMatchRequest>())
         .chain(honoured::<config::HttpRewrite>())
         .chain(honoured::<config::HttpRedirect>())
         .chain(honoured::<config::HttpDirectResponse>())
@@ -241,7 +242,6 @@ fn all_errors_at_once_in_their_order() {
         errors,
         [
             "gateway: is no gateway's name; leave it out if the rules of every gateway are ours",
-            "destinations.defaultPort: \"x\" is a string, expected a whole number",
             "virtualServices[0].htttp: unknown field; did you mean `http`?",
             "virtualServices[0].hosts[0]: `a b` is no host: its labels are of letters, digits and `-` (not first or last), \
              at most 63 of them",
@@ -253,6 +253,7 @@ fn all_errors_at_once_in_their_order() {
             "virtualServices[0].http[0].route[1].destination: is missing",
             "virtualServices[0].http[1]: does nothing: it needs one of route, redirect and directResponse",
             "virtualServices[1].kind: `Gateway` is another kind of resource, expected `VirtualService`: take it out",
+            "destinations.defaultPort: \"x\" is a string, expected a whole number",
         ]
     );
 }

@@ -1,6 +1,8 @@
 //! Bad configurations: the corpus, each case as JSON text and as a Struct; and what is only odd.
 
+use fault_injection::FaultInjection;
 use pointsman_host::Node;
+use routing::Routing;
 use serde_json::{Value, json};
 
 use self::files::{Configuration, cases};
@@ -16,7 +18,7 @@ fn messages(bytes: &[u8]) -> Vec<String> {
         Ok(configuration) => configuration,
         Err(why) => return vec![format!("the configuration is refused: {why}")],
     };
-    let (filters, report) = build::<(routing::Routing,)>(&configuration, &Node::default());
+    let (filters, report) = build::<(Routing, FaultInjection<true>)>(&configuration, &Node::default());
     assert_eq!(filters.is_some(), report.errors().is_empty());
     report.errors().iter().map(ToString::to_string).collect()
 }

@@ -1,6 +1,7 @@
 //! A request, what is decided about it, and its response: driven as the runtime drives it.
 
-use pointsman_host::{FakeHost, LocalReply, Request, Response, Step, Wake};
+use pointsman_filter::{LocalReply, Request, Response, Step, Wake};
+use pointsman_host::FakeHost;
 use pointsman_runtime::Chain as _;
 use routing::Routing;
 
@@ -120,7 +121,7 @@ impl Exchange {
         let mut streams = Default::default();
         let mut host = self.host(&self.response);
         let (_, step) = filters.on_request(0, Wake::Arrived, &mut streams, &mut request, &mut host);
-        let (decided, response) = match step {
+        let (decided, response) = match request.answer.take().map_or(step, Step::Reply) {
             Step::Continue => {
                 let sent = envoy::written(lines, &request.edits, Some(request.headers()));
                 (Decided::Sent(sent), self.response.clone())

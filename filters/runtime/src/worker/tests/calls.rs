@@ -1,5 +1,6 @@
 //! How often the proxy is called. Calls are what a filter costs.
 
+use pointsman_host::Node;
 use routing::Routing;
 use serde_json::{Value, json};
 

@@ -1,7 +1,9 @@
 //! The pass over each request, without an Envoy: in front of it stands a proxy that counts its calls, holds the clock,
 //! and panics where a real one would be misused.
 
+mod bodies;
 mod calls;
+mod ends;
 mod sequences;
 mod waits;
 
@@ -9,11 +11,11 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use pointsman_filter::{Answer, Body, Filter, GrpcCall, HttpCall, LocalReply, Request, Response, Step, Uses, Wake};
 use pointsman_host::cells::{Cell, Changed};
-use pointsman_host::{
-    Answer, Filter, GrpcCall, Host, HttpCall, LocalReply, Metric, Node, Request, Response, Step, Uses, Wake,
-};
+use pointsman_host::{Host, Metric};
 use pointsman_http::{HeaderMap, Write};
+use pointsman_routes::Policy;
 use pointsman_wire::Cursor;
 
 use super::{Call, Flow, Outcome, Worker};
@@ -40,15 +42,22 @@ fn filters(generation: u32) -> Filters {
 struct Stream {
     position: usize,
     keeps: bool,
+    /// Until its end.
+    holds: bool,
+    /// Each part of its body is held back for so long.
+    slow: Option<u64>,
+    until: u64,
 }
 
 impl<const N: usize> Filter for Scripted<N> {
     const NAME: &'static str = "scripted";
     const SECTIONS: &'static [&'static str] = &[];
-    const USES: Uses = Uses { response: true, delay: true, http_call: true, grpc_call: true };
+    const USES: Uses =
+        Uses { response: true, response_body: true, delay: true, http_call: true, grpc_call: true, beat: true };
+    type Rule = ();
     type Stream = Stream;
 
-    fn configure(_: Cursor<'_>, _: &Node) -> Option<Self> {
+    fn configure(_: Cursor<'_>, _: Policy<()>) -> Option<Self> {
         Some(Self { generation: 0 })
     }
 
@@ -56,7 +65,7 @@ impl<const N: usize> Filter for Scripted<N> {
         name == b"steering"
     }
 
-    fn on_request(&self, stream: &mut Stream, wake: Wake, request: &mut Request, _: &mut dyn Host) -> Step {
+    fn on_request(&self, stream: &mut Stream, wake: Wake, request: &mut Request, host: &mut dyn Host) -> Step {
         let woken = match wake {
             Wake::Arrived => "arrived".into(),
             Wake::Delayed => "delayed".into(),
@@ -84,12 +93,15 @@ impl<const N: usize> Filter for Scripted<N> {
                 message: Vec::new(),
                 timeout,
             }),
-            ("r", _) => Step::Reply(LocalReply {
-                status: 403,
-                headers: Vec::new(),
-                body: Vec::new(),
-                details: "scripted".into(),
-            }),
+            ("r", _) => Step::Reply(LocalReply { status: 403, details: "scripted".into(), ..LocalReply::default() }),
+            ("e", _) => {
+                stream.holds = true;
+                self.on_request(stream, Wake::Arrived, request, host)
+            }
+            ("b", time) => {
+                (stream.holds, stream.slow) = (true, Some(time.parse::<u64>().unwrap() * MILLISECOND));
+                Step::Continue
+            }
             ("k", _) => {
                 stream.keeps = true;
                 Step::Continue
@@ -99,11 +111,39 @@ impl<const N: usize> Filter for Scripted<N> {
     }
 
     fn has_more(&self, stream: &Stream) -> bool {
-        stream.keeps
+        stream.keeps || stream.holds
+    }
+
+    fn wants_body(&self, stream: &Stream) -> bool {
+        stream.slow.is_some()
+    }
+
+    fn on_response_body(&self, stream: &mut Stream, bytes: usize, host: &mut dyn Host) -> Body {
+        let Some(slow) = stream.slow.filter(|_| bytes > 0) else { return Body::Pass };
+        stream.until = stream.until.max(host.monotonic()) + slow;
+        Body::Hold(stream.until)
+    }
+
+    fn on_held(&self, stream: &mut Stream, host: &mut dyn Host) -> Body {
+        if stream.until > host.monotonic() { Body::Hold(stream.until) } else { Body::Pass }
+    }
+
+    fn needs_beat(&self, stream: &Stream) -> bool {
+        stream.holds
+    }
+
+    fn on_beat(&self, host: &mut dyn Host) {
+        host.add(&Metric::counter("beats", &[]), 1);
+    }
+
+    fn on_end(&self, stream: &mut Stream, host: &mut dyn Host) {
+        if std::mem::take(&mut stream.holds) {
+            host.add(&Metric::counter("ends", &[]), 1);
+        }
     }
 
     fn on_response(&self, stream: &mut Stream, _: &Request, response: &mut Response, _: &mut dyn Host) {
-        let value = format!("{}.{N} {}", self.generation, stream.keeps);
+        let value = format!("{}.{N} {}", self.generation, std::mem::take(&mut stream.keeps));
         response.edits.add(b"kept".as_slice().into(), value.into_bytes().into());
     }
 }
@@ -126,6 +166,8 @@ enum State {
 struct FakeStream {
     headers: Vec<u8>,
     state: State,
+    /// How much of its response is held back.
+    held: usize,
     writes: Vec<String>,
     response_writes: Vec<String>,
 }
@@ -146,6 +188,7 @@ struct FakeProxy {
     /// An answer is there to be read.
     answer: Option<Vec<u8>>,
     log: Vec<String>,
+    metrics: BTreeMap<String, i64>,
 }
 
 impl FakeProxy {
@@ -183,8 +226,9 @@ impl Host for FakeProxy {
         0 // no call to the proxy
     }
 
-    fn add(&mut self, _: &Metric, _: i64) {
+    fn add(&mut self, metric: &Metric, amount: i64) {
         self.count("metric");
+        *self.metrics.entry(metric.name().to_owned()).or_default() += amount;
     }
 
     fn cell(&self, _: &str) -> Cell {
@@ -258,6 +302,12 @@ impl Proxy for FakeProxy {
         Ok(())
     }
 
+    fn resume_response(&mut self) -> Result<(), Status> {
+        let stream = self.stream();
+        assert!(std::mem::take(&mut stream.held) > 0, "what is resumed is held: Envoy may crash otherwise");
+        self.check("resume response")
+    }
+
     fn select(&mut self, context: u32) -> bool {
         self.count("select");
         let is_there = context == ROOT || self.streams.contains_key(&context);
@@ -314,6 +364,7 @@ impl<C: crate::Chain> World<C> {
             refused: "",
             answer: None,
             log: Vec::new(),
+            metrics: BTreeMap::new(),
         };
         Self { worker, proxy }
     }
@@ -321,7 +372,8 @@ impl<C: crate::Chain> World<C> {
     /// A request comes.
     fn arrive(&mut self, context: u32, headers: &[(&str, &str)]) -> Flow {
         let headers = HeaderMap::serialize(headers);
-        let stream = FakeStream { headers, state: State::Open, writes: Vec::new(), response_writes: Vec::new() };
+        let stream =
+            FakeStream { headers, state: State::Open, held: 0, writes: Vec::new(), response_writes: Vec::new() };
         assert!(self.proxy.streams.insert(context, stream).is_none());
         self.proxy.current = context;
         let flow = self.worker.on_request(context, &mut self.proxy);
@@ -361,6 +413,16 @@ impl<C: crate::Chain> World<C> {
         self.proxy.answer = None;
     }
 
+    /// A part of the response's body comes. Says whether it is held back.
+    fn body(&mut self, context: u32, bytes: usize) -> bool {
+        self.proxy.current = context;
+        let is_held = self.worker.on_response_body(context, bytes, &mut self.proxy) == Flow::Pause;
+        self.proxy.current = context;
+        let stream = self.proxy.stream();
+        stream.held = if is_held { stream.held + bytes } else { 0 };
+        is_held
+    }
+
     fn respond(&mut self, context: u32) {
         self.proxy.current = context;
         self.worker.on_response(context, &mut self.proxy);
@@ -395,7 +457,7 @@ impl<C: crate::Chain> World<C> {
     fn assert_empty(&self) {
         assert_eq!(self.worker.streams.len(), 0, "streams");
         assert_eq!(self.worker.calls.len(), 0, "calls");
-        assert_eq!(self.worker.deadlines.next_in(0), 0, "deadlines");
+        assert_eq!(self.worker.deadlines.next(), None, "deadlines");
         assert_eq!(self.proxy.tick.0, 0, "nobody waits, and it ticks");
     }
 }

@@ -1,11 +1,12 @@
 //! What a filter is.
 
-use pointsman_http::{Edits, HeaderMap};
-use pointsman_wire::Cursor;
+use pointsman_host::Host;
+use pointsman_http::HeaderMap;
+use pointsman_routes::Policy;
+use pointsman_wire::{Cursor, Message};
 
-use crate::Host;
-use crate::node::Node;
-use crate::step::{Step, Wake};
+use crate::request::{Request, Response};
+use crate::step::{Body, Step, Wake};
 
 /// Which of the proxy's callbacks a filter needs beside the request's headers. Each one that a module exports costs a
 /// crossing a request, so what no filter of a module needs is taken out of its exports.
@@ -13,12 +14,22 @@ use crate::step::{Step, Wake};
 pub struct Uses {
     /// It handles the response's headers.
     pub response: bool,
+    /// It handles the response's body.
+    pub response_body: bool,
     /// It says [`Step::Delay`].
     pub delay: bool,
     /// It says [`Step::HttpCall`].
     pub http_call: bool,
     /// It says [`Step::GrpcCall`].
     pub grpc_call: bool,
+    /// It needs beats.
+    pub beat: bool,
+}
+
+impl Uses {
+    /// Nothing.
+    pub const NONE: Self =
+        Self { response: false, response_body: false, delay: false, http_call: false, grpc_call: false, beat: false };
 }
 
 /// A traffic policy, compiled from its configuration: configuration in, decisions out.
@@ -34,11 +45,14 @@ pub trait Filter: Sized + 'static {
     /// What it needs of the proxy.
     const USES: Uses;
 
+    /// Its fields of a VirtualService's rule (HTTPRoute); `()`: it reads none.
+    type Rule: Message;
+
     /// What it keeps about a request.
     type Stream: Default;
 
     /// Reads its sections: `at` is the configuration as a whole. `None` when something is wrong; then it was reported.
-    fn configure(at: Cursor<'_>, node: &Node) -> Option<Self>;
+    fn configure(at: Cursor<'_>, policy: Policy<Self::Rule>) -> Option<Self>;
 
     /// Whether a request header (name in lower case) steers Envoy or us, so that a client's copy of it must be gone
     /// before anything reads it. `request` is the map before anything was hidden.
@@ -49,8 +63,8 @@ pub trait Filter: Sized + 'static {
     /// Handles the request's headers. After a wait it is called again, with what it waited for.
     fn on_request(&self, stream: &mut Self::Stream, wake: Wake, request: &mut Request, host: &mut dyn Host) -> Step;
 
-    /// Whether it has anything left to do for this request once the request has gone on or was answered. If no filter
-    /// has, nothing is kept about it.
+    /// Whether it has anything left to do for this request: once it has gone on or was answered, and again after its
+    /// response's headers. If no filter has, nothing is kept about it.
     fn has_more(&self, _stream: &Self::Stream) -> bool {
         false
     }
@@ -64,48 +78,31 @@ pub trait Filter: Sized + 'static {
         _host: &mut dyn Host,
     ) {
     }
-}
 
-/// A request on its way through the filters.
-#[derive(Default)]
-pub struct Request {
-    headers: HeaderMap,
-    /// What is to be changed in its headers, written once at the end: until then every filter sees the original.
-    pub edits: Edits,
-}
-
-impl Request {
-    /// A request with those headers.
-    pub fn new(headers: HeaderMap) -> Self {
-        Self { headers, edits: Edits::default() }
+    /// Whether it is to be told of the body; asked once the response's headers have been handled.
+    fn wants_body(&self, _stream: &Self::Stream) -> bool {
+        false
     }
 
-    /// Its headers, as the client sent them, without what steers us.
-    pub fn headers(&self) -> &HeaderMap {
-        &self.headers
+    /// So many bytes of the body have arrived; none, if it is only the end that has.
+    fn on_response_body(&self, _stream: &mut Self::Stream, _bytes: usize, _host: &mut dyn Host) -> Body {
+        Body::Pass
     }
 
-    /// Its headers, and what is to be changed in them.
-    pub fn parts(&mut self) -> (&HeaderMap, &mut Edits) {
-        (&self.headers, &mut self.edits)
+    /// The time has come that [`Body::Hold`] said.
+    fn on_held(&self, _stream: &mut Self::Stream, _host: &mut dyn Host) -> Body {
+        Body::Pass
     }
 
-    /// Takes headers that steer us out of sight, and out of the request.
-    pub fn hide(&mut self, mut steers: impl FnMut(&[u8], &HeaderMap) -> bool) {
-        let Self { headers, edits } = self;
-        let names = headers.iter().map(|(name, _)| name);
-        let steering: Vec<Vec<u8>> = names.filter(|name| steers(name, headers)).map(<[u8]>::to_vec).collect();
-        if steering.is_empty() {
-            return;
-        }
-        headers.hide(|name| steering.iter().any(|other| other == name));
-        steering.into_iter().for_each(|name| edits.remove(name.into()));
-    }
-}
+    /// The request has ended, however it did: as the last that happens to one about which something is kept.
+    fn on_end(&self, _stream: &mut Self::Stream, _host: &mut dyn Host) {}
 
-/// A response on its way through the filters.
-#[derive(Default)]
-pub struct Response {
-    /// What is to be changed in its headers.
-    pub edits: Edits,
+    /// Whether beats are needed while this request is under way.
+    fn needs_beat(&self, _stream: &Self::Stream) -> bool {
+        false
+    }
+
+    /// Every [`BEAT_NANOS`](pointsman_host::slots::BEAT_NANOS) while some request needs it: says what has to be said again
+    /// and again while a worker lives.
+    fn on_beat(&self, _host: &mut dyn Host) {}
 }

@@ -58,7 +58,7 @@ impl Decode for HostName {
 }
 
 /// An IPv6 address stands in brackets where a port may follow.
-pub(crate) fn bracketed(host: String) -> String {
+pub fn bracketed(host: String) -> String {
     match host.parse::<std::net::Ipv6Addr>() {
         Ok(_) => format!("[{host}]"),
         Err(_) => host,
@@ -67,7 +67,7 @@ pub(crate) fn bracketed(host: String) -> String {
 
 /// Whether it is a DNS name (of letters, digits and `-`), an IP address, or, where a wildcard may stand, one that
 /// begins with `*`: a request's host, and not a destination's.
-pub(super) fn check(host: &str, wildcard: bool) -> Result<(), String> {
+pub fn check(host: &str, wildcard: bool) -> Result<(), String> {
     if host.parse::<std::net::IpAddr>().is_ok() || (wildcard && host == "*") {
         return Ok(());
     }
@@ -99,7 +99,7 @@ pub(super) fn check(host: &str, wildcard: bool) -> Result<(), String> {
 }
 
 /// A DNS label: also a subset's name.
-pub(super) fn is_label(label: &str) -> bool {
+pub fn is_label(label: &str) -> bool {
     !label.is_empty()
         && label.len() <= 63
         && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')

@@ -4,8 +4,28 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{Fixture, Lines, map, rules, to};
+use pointsman_host::{FakeHost, Node};
+use pointsman_http::HeaderMap;
+use pointsman_wire::{Cursor, Path};
+
 use crate::conditions::View;
+use crate::{Routes, read};
+
+type Lines = Vec<(String, String)>;
+
+fn map(lines: &Lines) -> HeaderMap {
+    HeaderMap::parse(HeaderMap::serialize(lines)).unwrap()
+}
+
+/// The rules with those match entries.
+fn routes(entries: impl Iterator<Item = Value>) -> std::rc::Rc<Routes> {
+    let rules: Vec<_> = entries.map(|entry| json!({"match": [entry]})).collect();
+    let configuration = json!({"virtualServices": [{"hosts": ["*"], "http": rules}]});
+    let configuration = (&configuration).into();
+    let report = Default::default();
+    let rules = read::<((),)>(Cursor::new(&configuration, &Path::ROOT, &report), &Node::default(), true).rules;
+    rules.unwrap_or_else(|| panic!("{report:?}")).routes
+}
 
 /// A value of few letters, so that conditions and requests hit each other.
 fn value() -> impl Strategy<Value = String> {
@@ -75,13 +95,12 @@ proptest! {
         entries in prop::collection::vec(entry(), 1..40),
         requests in prop::collection::vec(request(), 20),
     ) {
-        let all = entries.iter().enumerate();
-        let all = all.map(|(place, entry)| json!({"match": [entry], "route": to(&format!("d{place}"))}));
-        let fixture = Fixture::new(&rules(all.collect()));
-        let table = fixture.routing.table.rules(None, b"h").unwrap();
+        let routes = routes(entries.iter().cloned());
+        let table = routes.table.rules(None, b"h").unwrap();
+        let host = FakeHost::default();
         for request in requests {
             let headers = map(&request);
-            let view = View::new(&headers, &fixture.host);
+            let view = View::new(&headers, &host);
             let scanned = table.list.iter().find(|rule| rule.conditions.failure(&view).is_none());
             let found = table.first(&view);
             prop_assert_eq!(found.map(|rule| rule.label()), scanned.map(|rule| rule.label()), "{:?} {:#?}", request, entries);
@@ -92,20 +111,18 @@ proptest! {
 /// What the index is for: of many rules few are asked.
 #[test]
 fn a_request_is_held_against_few_rules() {
-    let rule = |place: usize| {
-        let condition = match place % 5 {
-            0 => json!({"uri": {"exact": format!("/exact/{place}")}}),
-            1 => json!({"uri": {"prefix": format!("/prefix/{place}/")}, "method": {"exact": "GET"}}),
-            2 => json!({"uri": {"regex": format!("/regex/{place}/[0-9]+")}}),
-            3 => json!({"uri": {"prefix": "/api"}, "headers": {"user": {"exact": format!("user-{place}")}}}),
-            _ => {
-                json!({"queryParams": {"id": {"exact": place.to_string()}}, "uri": {"exact": "/Q"}, "ignoreUriCase": true})
-            }
-        };
-        json!({"match": [condition], "route": to(&format!("d{place}"))})
+    let rule = |place: usize| match place % 5 {
+        0 => json!({"uri": {"exact": format!("/exact/{place}")}}),
+        1 => json!({"uri": {"prefix": format!("/prefix/{place}/")}, "method": {"exact": "GET"}}),
+        2 => json!({"uri": {"regex": format!("/regex/{place}/[0-9]+")}}),
+        3 => json!({"uri": {"prefix": "/api"}, "headers": {"user": {"exact": format!("user-{place}")}}}),
+        _ => {
+            json!({"queryParams": {"id": {"exact": place.to_string()}}, "uri": {"exact": "/Q"}, "ignoreUriCase": true})
+        }
     };
-    let fixture = Fixture::new(&rules((0..1000).map(rule).collect()));
-    let table = fixture.routing.table.rules(None, b"h").unwrap();
+    let routes = routes((0..1000).map(rule));
+    let table = routes.table.rules(None, b"h").unwrap();
+    let host = FakeHost::default();
     let request = |path: &str, user: &str| -> Lines {
         let lines = [(":method", "GET"), (":path", path), ("user", user)];
         lines.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
@@ -120,7 +137,7 @@ fn a_request_is_held_against_few_rules() {
         ("/other", "user-503", None),
     ] {
         let headers = map(&request(path, user));
-        let view = View::new(&headers, &fixture.host);
+        let view = View::new(&headers, &host);
         let asked = std::cell::Cell::new(0);
         let found = table.index.first(&view, |number| {
             asked.set(asked.get() + 1);

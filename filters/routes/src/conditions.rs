@@ -9,19 +9,25 @@ use pointsman_http::{Beginnings, HeaderMap, StringMatch};
 
 use crate::claims::ClaimCondition;
 use crate::config::{HttpMatchRequest, StringCondition};
+use crate::matched::Matched;
 use crate::names;
-use crate::paths::Matched;
 
 /// What of a request the conditions look at.
-pub(crate) struct View<'a> {
+pub struct View<'a> {
     headers: &'a HeaderMap,
     target: Target<'a>,
     host: &'a dyn Host,
 }
 
 impl<'a> View<'a> {
+    /// Those headers; the host is asked for claims and the port, where a condition is about them.
     pub fn new(headers: &'a HeaderMap, host: &'a dyn Host) -> Self {
         Self { headers, target: Target::parse(headers.path()), host }
+    }
+
+    /// The port that the client connected to.
+    pub fn port(&self) -> Option<u32> {
+        self.host.integer(&["destination", "port"]).and_then(|port| u32::try_from(port).ok())
     }
 
     /// Hands out the values of that part.
@@ -36,15 +42,17 @@ impl<'a> View<'a> {
 
 /// What of a request a condition is about.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub(crate) enum Part<'a> {
+pub enum Part<'a> {
+    /// The path, without query and fragment.
     Path,
+    /// Each line of that header.
     Header(&'a [u8]),
     /// The first parameter of that name.
     Query(&'a [u8]),
 }
 
 /// All conditions of one match entry. All must hold.
-pub(crate) struct Conditions {
+pub struct Conditions {
     path: StringMatch,
     headers: Vec<HeaderCondition>,
     claims: Vec<ClaimCondition>,
@@ -60,10 +68,14 @@ struct HeaderCondition {
 
 /// The first condition that did not hold.
 #[derive(Clone, Copy)]
-pub(crate) enum Failure<'a> {
+pub enum Failure<'a> {
+    /// On the path.
     Path,
+    /// On that header, or claim.
     Header(&'a [u8]),
+    /// On the absence of that header, or claim.
     WithoutHeader(&'a [u8]),
+    /// On that query parameter.
     Query(&'a [u8]),
 }
 
@@ -76,6 +88,7 @@ impl Default for Conditions {
 }
 
 impl Conditions {
+    /// What a match entry says of the request itself. Its port is the caller's to look at.
     pub fn new(entry: &HttpMatchRequest) -> Self {
         let mut this = Self::default();
         match &entry.uri {
@@ -174,7 +187,7 @@ impl HeaderCondition {
 }
 
 /// The matcher of a wire condition.
-pub(crate) fn compile(condition: &StringCondition, ignore_case: bool) -> StringMatch {
+pub fn compile(condition: &StringCondition, ignore_case: bool) -> StringMatch {
     let lower = |text: &String| text.to_ascii_lowercase().into_bytes().into();
     match condition {
         StringCondition::Exact(exact) if ignore_case => StringMatch::ExactIgnoreCase(lower(exact)),

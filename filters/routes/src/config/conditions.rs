@@ -6,8 +6,7 @@ use std::rc::Rc;
 use pointsman_http::Pattern;
 use pointsman_wire::{Cursor, Decode, Number, Value, map, message, number};
 
-use super::headers::check_name;
-use super::route::read_port;
+use super::{check_name, read_port};
 use crate::claims;
 
 message! {
@@ -69,7 +68,8 @@ fn read_set(at: Cursor<'_>) -> Option<Option<StringCondition>> {
     Some(condition)
 }
 
-fn read_headers(at: Cursor<'_>) -> Option<BTreeMap<String, StringCondition>> {
+/// Conditions on headers, by name.
+pub fn read_headers(at: Cursor<'_>) -> Option<BTreeMap<String, StringCondition>> {
     map(at, |name, at| {
         let condition = StringCondition::decode(at);
         let is_named = check_header_name(name, at);
@@ -142,7 +142,7 @@ const LONGEST_REGEX: usize = 1024;
 
 message! {
     /// StringMatch.
-    pub(crate) struct StringMatch = "StringMatch" {
+    pub struct StringMatch = "StringMatch" {
         /// The whole value.
         exact: Option<String> = "exact",
         /// The value's beginning.

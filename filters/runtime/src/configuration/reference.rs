@@ -4,15 +4,24 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use pointsman_host::Filter as _;
-use pointsman_wire::{Class, Field, Message};
-
-use crate::Routing;
-use crate::config::{
-    ClusterOverride, CorsPolicy, Debug, Destination, Destinations, HeaderOperations, Headers, HttpBody, HttpCookie,
-    HttpDirectResponse, HttpMatchRequest, HttpMirror, HttpRedirect, HttpRetry, HttpRewrite, HttpRoute,
-    HttpRouteDestination, Percent, PortSelector, StickyFields, StringMatch, VirtualService, Written,
+use fault_injection::FaultInjection;
+use fault_injection::config::{
+    AbortFields, DelayFields, FaultEntry, FaultInjectionSection, HttpFaultInjection, PercentageFields, RuleFault,
+    ThroughputFields, When,
 };
+use pointsman_routes::config::{HTTP_ROUTE, HttpMatchRequest, OF_FILTERS, StringMatch, VirtualService};
+use pointsman_wire::{Class, Field, Message};
+use routing::Routing;
+use routing::config::{
+    ClusterOverride, CorsPolicy, Debug, Destination, Destinations, HeaderOperations, Headers, HttpBody, HttpCookie,
+    HttpDirectResponse, HttpMirror, HttpRedirect, HttpRetry, HttpRewrite, HttpRoute, HttpRouteDestination, Percent,
+    PortSelector, StickyFields, Written,
+};
+
+use crate::chain::Chain;
+
+/// All filters, as pointsman.wasm has them.
+type All = (Routing, FaultInjection<true>);
 
 /// Every message, in the README's order.
 fn reference() -> Vec<(&'static str, &'static [Field])> {
@@ -20,8 +29,10 @@ fn reference() -> Vec<(&'static str, &'static [Field])> {
         (M::NAME, M::FIELDS)
     }
     vec![
-        of::<VirtualService>(),
+        of::<VirtualService<((),)>>(),
+        ("HTTPRoute", HTTP_ROUTE),
         of::<HttpRoute>(),
+        of::<RuleFault>(),
         of::<HttpMatchRequest>(),
         of::<StringMatch>(),
         of::<HttpRouteDestination>(),
@@ -42,6 +53,14 @@ fn reference() -> Vec<(&'static str, &'static [Field])> {
         of::<HttpCookie>(),
         of::<Destinations>(),
         of::<ClusterOverride>(),
+        of::<HttpFaultInjection>(),
+        of::<DelayFields>(),
+        of::<AbortFields>(),
+        of::<ThroughputFields>(),
+        of::<PercentageFields>(),
+        of::<FaultEntry>(),
+        of::<FaultInjectionSection>(),
+        of::<When>(),
         of::<Debug>(),
     ]
 }
@@ -89,7 +108,7 @@ fn row(name: &str, class: Class, notes: &BTreeMap<&str, &str>) -> String {
 fn the_readme_has_every_field_and_its_class() {
     let rows = table();
     let notes = notes(&rows);
-    let sections = Routing::SECTIONS.iter().map(|name| row(name, Class::Honoured, &notes));
+    let sections = All::sections().into_iter().map(|name| row(name, Class::Honoured, &notes));
     let fields = reference().into_iter().flat_map(|(message, fields)| {
         let notes = &notes;
         fields.iter().map(move |field| row(&format!("{message}.{}", field.name), field.class, notes))
@@ -115,8 +134,10 @@ fn without(rows: &[String], others: &[String]) -> String {
 #[test]
 fn every_message_is_listed() {
     let listed: Vec<&str> = reference().into_iter().map(|(name, _)| name).collect();
-    for file in fs::read_dir(here().join("src/config")).unwrap() {
-        let path = file.unwrap().path();
+    let filters = ["routes", "routing", "fault-injection"];
+    let files =
+        filters.iter().flat_map(|filter| fs::read_dir(here().join("..").join(filter).join("src/config")).unwrap());
+    for path in files.map(|file| file.unwrap().path()) {
         let source = fs::read_to_string(&path).unwrap();
         // `pub struct HttpRoute = "HTTPRoute" {`: nothing but a message is declared so.
         let declared =
@@ -125,6 +146,15 @@ fn every_message_is_listed() {
             assert!(listed.contains(&name), "{} declares {name}, which `reference` does not list", path.display());
         }
     }
+}
+
+/// What a rule's fields are is known even where their filter is not.
+#[test]
+fn every_field_of_a_rule_is_known_everywhere() {
+    let of = |module: &'static str| OF_FILTERS.iter().filter(move |(_, of)| *of == module).map(|(name, _)| *name);
+    let names = |fields: &'static [Field]| fields.iter().map(|field| field.name);
+    assert!(of("pointsman-routing").eq(names(HttpRoute::FIELDS)));
+    assert!(of("pointsman-fault-injection").eq(names(RuleFault::FIELDS)));
 }
 
 /// What is shown of the front proxy's files is what they say.

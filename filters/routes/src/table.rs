@@ -4,13 +4,8 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use hashbrown::HashMap;
-use pointsman_host::{Node, Proxy};
-use pointsman_wire::{Cursor, Resource};
 
-use crate::clusters::Clusters;
 use crate::conditions::View;
-use crate::config::VirtualService;
-use crate::gateways::Gateway;
 use crate::hosts::Hosts;
 use crate::index::Index;
 use crate::rules::{Rule, Service};
@@ -18,23 +13,22 @@ use crate::rules::{Rule, Service};
 /// See the module.
 pub(crate) struct Table {
     /// Rules name a port seldom, and then few ports.
-    ports: Vec<(u32, Hosts<Rc<Rules>>)>,
+    ports: Vec<(u32, Hosts<Rc<RulesOfHost>>)>,
     /// For every port that no rule names.
-    other_ports: Hosts<Rc<Rules>>,
+    other_ports: Hosts<Rc<RulesOfHost>>,
 }
 
 /// The rules of a host.
-pub(crate) struct Rules {
+pub struct RulesOfHost {
     /// In the order in which they are tried.
-    pub list: Vec<Rc<Rule>>,
-    /// The VirtualServices that they come from; a gateway merges several.
-    pub virtual_services: String,
-    pub index: Index,
+    pub(crate) list: Vec<Rc<Rule>>,
+    virtual_services: String,
+    pub(crate) index: Index,
 }
 
-impl Rules {
+impl RulesOfHost {
     fn new(list: Vec<Rc<Rule>>) -> Self {
-        let mut names: Vec<&str> = list.iter().map(|rule| rule.virtual_service.as_ref()).collect();
+        let mut names: Vec<&str> = list.iter().map(|rule| rule.virtual_service()).collect();
         names.dedup();
         names.truncate(MOST_NAMES);
         let virtual_services = names.join(",");
@@ -42,11 +36,17 @@ impl Rules {
         let (catch_alls, mut list): (Vec<_>, Vec<_>) =
             list.into_iter().partition(|rule| rule.conditions.are_catch_all());
         list.extend(catch_alls);
-        Self { virtual_services, index: Index::new(&list), list }
+        let conditions: Vec<_> = list.iter().map(|rule| &rule.conditions).collect();
+        Self { virtual_services, index: Index::new(&conditions), list }
+    }
+
+    /// The VirtualServices that they come from, a few of them; a gateway merges several.
+    pub fn virtual_services(&self) -> &str {
+        &self.virtual_services
     }
 
     /// The first rule whose conditions hold.
-    pub fn first(&self, view: &View<'_>) -> Option<&Rc<Rule>> {
+    pub(crate) fn first(&self, view: &View<'_>) -> Option<&Rc<Rule>> {
         let rule = |number: u32| self.list.get(usize::try_from(number).ok()?);
         let holds = |number| rule(number).is_some_and(|rule| rule.conditions.failure(view).is_none());
         self.index.first(view, holds).and_then(rule)
@@ -54,33 +54,11 @@ impl Rules {
 }
 
 impl Table {
-    /// Builds the table. What is wrong is reported at `at`.
-    pub fn new(
-        mut resources: Vec<Resource<VirtualService>>,
-        gateway: &Gateway,
-        clusters: &Clusters,
-        node: &Node,
-        at: Cursor<'_>,
-    ) -> Self {
-        // Istio goes by age, then by name. Resources that were never in a cluster have no age: then their order counts.
-        if resources.iter().all(|resource| resource.created.is_some()) {
-            let age = |resource: &Resource<VirtualService>| {
-                (resource.created.clone(), resource.name.clone(), resource.namespace.clone())
-            };
-            resources.sort_by_cached_key(age);
-        }
-        let mut services = Vec::new();
-        for resource in &resources {
-            let namespace = resource.namespace.as_deref();
-            if !gateway.is_among(&resource.spec.gateways, namespace, "mesh") {
-                at.warning_at(resource.path.clone(), format_args!("has no effect: it is not bound to {gateway}"));
-                continue;
-            }
-            services.push(Service::new(resource, gateway, clusters, node, at));
-        }
+    /// Builds the table of those VirtualServices, in the order in which they count. `alone`: of several for one host the
+    /// first has it alone.
+    pub fn new(services: &[Service], alone: bool) -> Self {
         let ports: BTreeSet<u32> = services.iter().flat_map(|service| &service.ports).copied().collect();
-        let alone = gateway.is_mesh() || node.proxy == Proxy::Sidecar;
-        let mut merge = Merge { services: &services, alone, known: HashMap::new() };
+        let mut merge = Merge { services, alone, known: HashMap::new() };
         let other_ports = merge.by_host(0);
         Self { ports: ports.into_iter().map(|port| (port, merge.by_host(port))).collect(), other_ports }
     }
@@ -91,9 +69,9 @@ impl Table {
     }
 
     /// The rules for a host at a port.
-    pub fn rules(&self, port: Option<u32>, authority: &[u8]) -> Option<&Rules> {
+    pub fn rules(&self, port: Option<u32>, authority: &[u8]) -> Option<&Rc<RulesOfHost>> {
         let of_port = self.ports.iter().find(|(known, _)| Some(*known) == port).map(|(_, hosts)| hosts);
-        of_port.unwrap_or(&self.other_ports).find(authority).map(Rc::as_ref)
+        of_port.unwrap_or(&self.other_ports).find(authority)
     }
 }
 
@@ -106,14 +84,14 @@ struct Merge<'a> {
     services: &'a [Service],
     alone: bool,
     /// Hosts with the same rules share them, over all ports.
-    known: HashMap<Vec<Source>, Rc<Rules>>,
+    known: HashMap<Vec<Source>, Rc<RulesOfHost>>,
 }
 
 /// A VirtualService's place among all, and the port at which its rules are taken: 0, if it names that one nowhere.
 type Source = (usize, u32);
 
 impl Merge<'_> {
-    fn by_host(&mut self, port: u32) -> Hosts<Rc<Rules>> {
+    fn by_host(&mut self, port: u32) -> Hosts<Rc<RulesOfHost>> {
         let mut order: Vec<(&str, Vec<Source>)> = Vec::new();
         let mut places = HashMap::<&str, usize>::new();
         for (index, service) in self.services.iter().enumerate() {
@@ -135,12 +113,12 @@ impl Merge<'_> {
         Hosts::new(order.into_iter().map(|(host, sources)| (host, self.rules(sources))))
     }
 
-    fn rules(&mut self, sources: Vec<Source>) -> Rc<Rules> {
+    fn rules(&mut self, sources: Vec<Source>) -> Rc<RulesOfHost> {
         if let Some(known) = self.known.get(&sources) {
             return known.clone();
         }
         let services = sources.iter().filter_map(|(index, port)| Some(self.services.get(*index)?.at_port(*port)));
-        let rules = Rc::new(Rules::new(services.flatten().cloned().collect()));
+        let rules = Rc::new(RulesOfHost::new(services.flatten().cloned().collect()));
         self.known.insert(sources, rules.clone());
         rules
     }

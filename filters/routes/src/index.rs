@@ -9,7 +9,6 @@ use hashbrown::HashMap;
 use pointsman_http::{Beginnings, Text, Texts};
 
 use crate::conditions::{Conditions, Part, View};
-use crate::rules::Rule;
 
 /// Up to so many rules are tried one after the other: a search costs more.
 const FEW: usize = 4;
@@ -39,9 +38,9 @@ enum OwnedPart {
 type Place<'a> = (Part<'a>, bool);
 
 impl Index {
-    /// An index of those rules.
-    pub fn new(rules: &[Rc<Rule>]) -> Self {
-        let all = (0u32..).zip(rules.iter().map(|rule| &rule.conditions));
+    /// An index of rules with those conditions.
+    pub fn new(rules: &[&Conditions]) -> Self {
+        let all = (0u32..).zip(rules.iter().copied());
         if rules.len() <= FEW {
             return Self { shelves: Vec::new(), others: all.map(|(number, _)| number).collect() };
         }
@@ -115,9 +114,9 @@ fn spots<'a>(part: Part<'a>, beginnings: Beginnings<'a>) -> impl Iterator<Item =
 }
 
 /// How many rules could stand at each spot.
-fn shared(rules: &[Rc<Rule>]) -> HashMap<Spot<'_>, u32> {
+fn shared<'a>(rules: &[&'a Conditions]) -> HashMap<Spot<'a>, u32> {
     let mut shared = HashMap::new();
-    let conditions = rules.iter().flat_map(|rule| rule.conditions.indexed());
+    let conditions = rules.iter().flat_map(|conditions| conditions.indexed());
     for spot in conditions.flat_map(|(part, beginnings)| spots(part, beginnings)) {
         let count: &mut u32 = shared.entry(spot).or_default();
         *count = count.saturating_add(1);

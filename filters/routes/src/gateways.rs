@@ -6,7 +6,7 @@ use pointsman_wire::{Cursor, Decode};
 
 /// Who we are: `NAME`, `NAMESPACE/NAME`, `mesh` for a sidecar, or unknown; then every gateway's rules are ours.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Gateway(Option<String>);
+pub struct Gateway(Option<String>);
 
 impl Gateway {
     /// Whether we are the mesh's sidecars.

@@ -9,7 +9,7 @@ use pointsman_http::HeaderMap;
 pub enum Step {
     /// It goes on to the next filter.
     Continue,
-    /// It is answered here.
+    /// It is answered here, and no further filter sees it.
     Reply(LocalReply),
     /// It waits for that long, and the filter is woken by [`Wake::Delayed`].
     Delay(Duration),
@@ -17,6 +17,16 @@ pub enum Step {
     HttpCall(HttpCall),
     /// It waits for an answer over gRPC, and the filter is woken by [`Wake::Answered`].
     GrpcCall(GrpcCall),
+}
+
+/// What happens to a part of a response's body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Body {
+    /// It goes on to the client, with all that was held back.
+    Pass,
+    /// It is held back with all that is held already, while the proxy reads no more than its buffers take; the filter is
+    /// asked again at that time, in nanoseconds on the monotonic clock.
+    Hold(u64),
 }
 
 /// Why a filter is called.
@@ -81,7 +91,7 @@ pub struct GrpcCall {
 ///
 /// To a gRPC request Envoy turns it into a trailers-only response by itself, with the gRPC status that stands for
 /// the HTTP status.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LocalReply {
     /// The HTTP status.
     pub status: u32,
@@ -89,6 +99,8 @@ pub struct LocalReply {
     pub headers: Vec<(Vec<u8>, Vec<u8>)>,
     /// Its body.
     pub body: Vec<u8>,
+    /// What a gRPC client gets for a status, if not the one that stands for the HTTP status.
+    pub grpc_status: Option<u32>,
     /// Why: Envoy's `%RESPONSE_CODE_DETAILS%`. White space becomes `_`.
     pub details: String,
 }

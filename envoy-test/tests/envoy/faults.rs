@@ -1,0 +1,9 @@
+//! Fault injection, in the one pass and as a module of its own.
+
+mod basics;
+
+use envoy_test::Test;
+
+pub fn tests() -> Vec<Test> {
+    [basics::tests()].concat()
+}

@@ -1,0 +1,101 @@
+//! The wire types: what stands in the configuration, checked as Istio's own validation would.
+
+mod abort;
+mod delay;
+mod percentage;
+mod section;
+#[cfg(test)]
+mod tests;
+mod throughput;
+
+pub use abort::{Abort, AbortFields, Status};
+pub use delay::{Delay, DelayFields};
+pub use percentage::{Percentage, PercentageFields};
+pub use section::{FaultEntry, FaultInjectionSection, When, read_faults};
+pub use throughput::{KibPerSecond, Throughput, ThroughputFields};
+
+use pointsman_wire::{Cursor, Decode, message};
+
+message! {
+    /// What fault injection reads of an HTTPRoute.
+    pub struct RuleFault = "HTTPRoute" {
+        /// What is done to requests that meet the rule.
+        fault: Option<HttpFaultInjection> = "fault",
+    }
+}
+
+message! {
+    /// HTTPFaultInjection.
+    pub struct HttpFaultInjection = "HTTPFaultInjection" {
+        /// Requests wait.
+        delay: Option<Delay> = "delay",
+        /// Requests are answered with an error, and no upstream sees them.
+        abort: Option<Abort> = "abort",
+        /// Responses are slow. Ours, Istio has no such thing; Envoy calls it `response_rate_limit`.
+        throughput: Option<Throughput> = "throughput",
+    }
+    check check_fault;
+}
+
+fn check_fault(at: Cursor<'_>, all_known: bool) {
+    if all_known && ["delay", "abort", "throughput"].iter().all(|fault| !has(at, fault)) {
+        at.error::<()>("does nothing: it needs at least one of delay, abort and throughput");
+    }
+}
+
+/// A fault, and to how many requests it is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fault<T> {
+    /// How long, with which status, how slow.
+    pub measure: Measure<T>,
+    /// Of how many requests.
+    pub percentage: Percentage,
+}
+
+/// Where a fault's measure comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Measure<T> {
+    /// It is configured.
+    Fixed(T),
+    /// The request brings it in a header, and its own percentage if it likes.
+    Header,
+}
+
+/// `{}`: the measure comes with the request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FromHeader;
+
+impl Decode for FromHeader {
+    fn decode(at: Cursor<'_>) -> Option<Self> {
+        match at.value().as_object() {
+            Some(object) if object.is_empty() => Some(Self),
+            Some(_) => at.error("has fields, expected {}: all else comes with the request"),
+            None => at.mismatch("{}"),
+        }
+    }
+}
+
+/// What the fields say, of which [`check_measure`] has seen that there is exactly one.
+fn measure<T>(fixed: Option<T>, header: Option<FromHeader>) -> Option<Measure<T>> {
+    fixed.map(Measure::Fixed).or(header.map(|_| Measure::Header))
+}
+
+fn has(at: Cursor<'_>, field: &str) -> bool {
+    at.value().get(field).is_some_and(|value| !value.is_null())
+}
+
+/// Exactly one of those fields is to be there.
+fn check_measure(at: Cursor<'_>, all_known: bool, fields: &[&str]) {
+    match fields.iter().filter(|field| has(at, field)).count() {
+        0 if all_known => drop(at.error::<()>(format_args!("needs exactly one of {}", fields.join(", ")))),
+        0 | 1 => {}
+        _ => drop(at.error::<()>(format_args!("has more than one of {}: keep one", fields.join(", ")))),
+    }
+}
+
+/// Without a percentage a fault is done to nobody, which is easily overlooked.
+fn check_percentage(at: Cursor<'_>, all_known: bool) {
+    if all_known && !has(at, "percentage") {
+        at.warning("has no effect: without a percentage it is 0 %; `percentage: {value: 100}` is every request");
+    }
+}
