@@ -1,9 +1,10 @@
 //! Fault injection, in the one pass and as a module of its own.
 
 mod basics;
+mod example;
 
 use envoy_test::Test;
 
 pub fn tests() -> Vec<Test> {
-    [basics::tests()].concat()
+    [basics::tests(), example::tests()].concat()
 }

@@ -265,7 +265,7 @@ impl<const RESPONSES: bool> FaultInjection<RESPONSES> {
             Some(LocalReply {
                 status,
                 grpc_status,
-                body: b"fault filter abort".into(),
+                body: text_of(status, headers).into(),
                 details: format!("pointsman_fault_abort{{{}}}", experiment.label),
                 headers: Vec::new(),
             })
@@ -309,6 +309,19 @@ impl<const RESPONSES: bool> FaultInjection<RESPONSES> {
         host.add(&counted.done, 1);
         true
     }
+}
+
+/// The answer's body, as Envoy's own filter has it. That one sends it with 204 and 304, too, which may have none: on
+/// HTTP/2 the client sees an error of the protocol, on HTTP/1 stray bytes in front of the next answer.
+fn text_of(status: u32, headers: &HeaderMap) -> &'static [u8] {
+    // gRPC is answered with 200 whatever the status, and the text is its message.
+    if matches!(status, 204 | 304) && !is_grpc(headers) { b"" } else { b"fault filter abort" }
+}
+
+/// What Envoy answers as gRPC.
+fn is_grpc(headers: &HeaderMap) -> bool {
+    let rest = headers.first(b"content-type").and_then(|kind| kind.strip_prefix(b"application/grpc"));
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"+"))
 }
 
 impl Stream {

@@ -27,7 +27,7 @@ impl<'a> View<'a> {
 
     /// The port that the client connected to.
     pub fn port(&self) -> Option<u32> {
-        self.host.integer(&["destination", "port"]).and_then(|port| u32::try_from(port).ok())
+        port(self.host)
     }
 
     /// Hands out the values of that part.
@@ -38,6 +38,11 @@ impl<'a> View<'a> {
             Part::Query(name) => self.target.query_param(name).into_iter().for_each(each),
         }
     }
+}
+
+/// The port that the client connected to.
+pub(crate) fn port(host: &dyn Host) -> Option<u32> {
+    host.integer(&["destination", "port"]).and_then(|port| u32::try_from(port).ok())
 }
 
 /// What of a request a condition is about.

@@ -58,20 +58,21 @@ pub enum Met {
 impl Routes {
     /// What a request meets.
     pub fn meet(&self, headers: &HeaderMap, host: &dyn Host) -> Met {
-        let view = View::new(headers, host);
-        let Some(rules) = self.rules(&view, headers) else { return Met::Nothing };
-        rules.first(&view).map_or_else(|| Met::NoRule(rules.clone()), |rule| Met::Rule(rule.clone()))
+        let Some(rules) = self.rules(headers, host) else { return Met::Nothing };
+        rules
+            .first(&View::new(headers, host))
+            .map_or_else(|| Met::NoRule(rules.clone()), |rule| Met::Rule(rule.clone()))
     }
 
     /// The rules that a request passes until it meets one, and for each the first condition that fails.
     pub fn passed<'a>(&'a self, headers: &HeaderMap, host: &dyn Host) -> Vec<(&'a Rule, Failure<'a>)> {
         let view = View::new(headers, host);
-        let rules = self.rules(&view, headers).map(|rules| rules.list.as_slice()).unwrap_or_default();
+        let rules = self.rules(headers, host).map(|rules| rules.list.as_slice()).unwrap_or_default();
         rules.iter().map_while(|rule| Some((rule.as_ref(), rule.conditions.failure(&view)?))).collect()
     }
 
-    fn rules(&self, view: &View<'_>, headers: &HeaderMap) -> Option<&Rc<RulesOfHost>> {
-        let port = if self.table.knows_ports() { view.port() } else { None };
+    fn rules(&self, headers: &HeaderMap, host: &dyn Host) -> Option<&Rc<RulesOfHost>> {
+        let port = if self.table.knows_ports() { conditions::port(host) } else { None };
         self.table.rules(port, headers.authority())
     }
 }

@@ -18,7 +18,7 @@ pub trait Chain: Sized + 'static {
     /// What they need of the proxy, together.
     const USES: Uses;
 
-    /// The configuration's sections that some of them read.
+    /// The configuration's sections that some of them read, each once.
     fn sections() -> Vec<&'static str>;
 
     /// Configures each. All of them report what is wrong.
@@ -94,7 +94,9 @@ macro_rules! chain {
             };
 
             fn sections() -> Vec<&'static str> {
-                [$($filter::SECTIONS),+].concat()
+                let mut all: Vec<&'static str> = Vec::new();
+                $(all.extend($filter::SECTIONS.iter().filter(|name| !all.contains(name)).collect::<Vec<_>>());)+
+                all
             }
 
             fn configure(at: Cursor<'_>, policy: Policy<Self::Rule>) -> Option<Self> {

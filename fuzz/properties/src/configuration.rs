@@ -1,11 +1,11 @@
 //! The configuration: from the plugin's bytes to filters.
 
+use crate::Filters;
 use pointsman_host::{Node, Proxy};
 use pointsman_runtime::configuration::{build, parse};
 use pointsman_wire::{Report, Value};
 use prost::Message as _;
 use prost_types::value::Kind;
-use routing::Routing;
 use serde_json::Value as Json;
 
 /// No more errors, and no more warnings, are kept than these.
@@ -113,8 +113,8 @@ pub fn sidecar() -> Node {
 }
 
 /// The filters, if there are any, and what was said.
-pub fn outcome(value: &Value<'_>, node: &Node) -> (Option<(Routing,)>, Vec<String>) {
-    let (filters, report) = build::<(Routing,)>(value, node);
+pub fn outcome(value: &Value<'_>, node: &Node) -> (Option<Filters>, Vec<String>) {
+    let (filters, report) = build::<Filters>(value, node);
     assert_eq!(filters.is_some(), report.errors().is_empty());
     let is_full = report.errors().len() == MOST || report.warnings().len() == MOST;
     assert!(report.errors().len() <= MOST && report.warnings().len() <= MOST && (report.dropped() == 0 || is_full));
@@ -123,7 +123,7 @@ pub fn outcome(value: &Value<'_>, node: &Node) -> (Option<(Routing,)>, Vec<Strin
         assert!(!problem.path.is_empty() || value.as_object().is_none(), "{problem}");
     }
     let said = texts(&report);
-    let (again, report) = build::<(Routing,)>(value, node);
+    let (again, report) = build::<Filters>(value, node);
     assert_eq!((again.is_some(), texts(&report)), (filters.is_some(), said.clone()));
     (filters, said)
 }

@@ -1,14 +1,15 @@
 //! The whole pass over a request, with any policy.
 
 mod exchange;
+mod faults;
 mod policy;
 mod words;
 
 use std::fmt;
 
 use pointsman_wire::Value;
-use routing::Routing;
 
+use crate::Filters;
 use crate::choices::Choices;
 use crate::configuration::{outcome, same_as_struct};
 use crate::envoy::{self, Lines};
@@ -40,7 +41,7 @@ pub fn pipeline(bytes: &[u8]) {
 /// A request and what became of it.
 struct Case<'a> {
     policy: &'a Policy,
-    filters: &'a (Routing,),
+    filters: &'a Filters,
     exchange: &'a Exchange,
     outcome: &'a Outcome,
 }
@@ -100,6 +101,9 @@ impl Case<'_> {
         let is_internal = envoy::values(request, b"x-envoy-internal").first() == Some(&&b"true"[..]);
         if !(self.policy.trusts_internal && is_internal) {
             names.extend(["x-envoy-max-retries", "x-envoy-retry-on", "x-envoy-upstream-rq-timeout-ms"]);
+        }
+        if !self.policy.has_faults_by_header {
+            names.extend(["x-envoy-fault-delay-request", "x-envoy-fault-abort-request"]);
         }
         let mut steering = request.clone();
         for _ in 0..=choices.below(4) {

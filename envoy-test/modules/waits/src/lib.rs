@@ -43,7 +43,7 @@ pub struct Stream {
 impl Filter for Waits {
     const NAME: &'static str = "waits";
     const SECTIONS: &'static [&'static str] = &["waits"];
-    const USES: Uses = Uses { response: true, delay: true, http_call: true, grpc_call: true, beat: false };
+    const USES: Uses = Uses { response: true, delay: true, http_call: true, grpc_call: true, ..Uses::NONE };
     type Rule = ();
     type Stream = Stream;
 

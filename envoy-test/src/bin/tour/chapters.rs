@@ -215,6 +215,38 @@ pub const CHAPTERS: &[Chapter] = &[
         ],
     },
     Chapter {
+        title: "Faults on purpose",
+        asks: &[
+            Ask {
+                why: "What if the catalog were down? Only who asks to see it does, and the answer says what it was ...",
+                host: "catalog",
+                headers: &[("x-chaos", "yes")],
+                expect: &[Proxy(503), Body("fault filter abort"), Client("x-fault", Some("abort 503 by catalog-down"))],
+                ..GET
+            },
+            Ask {
+                why: "... for everybody else it is up.",
+                host: "catalog",
+                expect: &[By("catalog"), Client("x-fault", None)],
+                ..GET
+            },
+            Ask {
+                why: "And if orders were slow? `fault` in a VirtualService, unchanged.",
+                host: "orders",
+                headers: &[("x-chaos", "yes")],
+                expect: &[By("orders"), Client("x-fault", Some("delay 400ms by default/orders http[1]"))],
+                ..GET
+            },
+            Ask {
+                why: "A client cannot ask for faults in Envoy's own headers, unless the policy lets it.",
+                host: "catalog",
+                headers: &[("x-envoy-fault-abort-request", "418")],
+                expect: &[By("catalog"), Service("x-envoy-fault-abort-request", None)],
+                ..GET
+            },
+        ],
+    },
+    Chapter {
         title: "What has no policy is left alone, and nobody chooses for you",
         asks: &[
             Ask {

@@ -3,8 +3,8 @@
 use pointsman_filter::{LocalReply, Request, Response, Step, Wake};
 use pointsman_host::FakeHost;
 use pointsman_runtime::Chain as _;
-use routing::Routing;
 
+use crate::Filters;
 use crate::choices::Choices;
 use crate::envoy::{self, Lines};
 
@@ -115,12 +115,18 @@ impl Exchange {
     }
 
     /// Runs it with those headers.
-    pub fn run(&self, filters: &(Routing,), lines: &Lines) -> Outcome {
+    pub fn run(&self, filters: &Filters, lines: &Lines) -> Outcome {
         let mut request = Request::new(envoy::parse(lines));
         request.hide(|name, headers| filters.steers(name, headers));
         let mut streams = Default::default();
         let mut host = self.host(&self.response);
-        let (_, step) = filters.on_request(0, Wake::Arrived, &mut streams, &mut request, &mut host);
+        let (filter, mut step) = filters.on_request(0, Wake::Arrived, &mut streams, &mut request, &mut host);
+        if let Step::Delay(_) = step {
+            (_, step) = filters.on_request(filter, Wake::Delayed, &mut streams, &mut request, &mut host);
+        }
+        if let Step::Reply(_) = step {
+            request.set_replied();
+        }
         let (decided, response) = match request.answer.take().map_or(step, Step::Reply) {
             Step::Continue => {
                 let sent = envoy::written(lines, &request.edits, Some(request.headers()));
@@ -132,12 +138,20 @@ impl Exchange {
                 host.properties.insert("response.code_details".into(), reply.details.clone().into());
                 (Decided::Answered(reply), response)
             }
-            step => panic!("routing waits for nothing: {step:?}"),
+            step => panic!("nobody waits for that: {step:?}"),
         };
         host.response = self.host(&response).response;
         let has_more = filters.has_more(&streams);
         let mut edited = Response::default();
         filters.on_response(&mut streams, &request, &mut edited, &mut host);
+        filters.on_end(&mut streams, &mut host);
+        assert!(!filters.has_more(&streams), "something is left behind");
+        let metrics = host.metrics.borrow();
+        let active = metrics.iter().filter(|(name, _)| name.ends_with("active_faults")).map(|(_, count)| count);
+        assert_eq!(active.sum::<i64>(), 0, "a request that has ended is active");
+        let cells = host.cells.borrow();
+        let is_taken = cells.iter().any(|(key, cell)| key.contains("active") && !cell.value.is_empty());
+        assert!(!is_taken, "a request that has ended has a slot");
         assert!(has_more || edited.edits.is_empty(), "nothing was left to do, so the runtime would have done nothing");
         let response = envoy::written(&response, &edited.edits, None);
         Outcome { decided, response }

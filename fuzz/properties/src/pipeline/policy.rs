@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 
 use crate::choices::Choices;
 use crate::configuration::sidecar;
+use crate::pipeline::faults;
 use crate::pipeline::words::{CHANGED, HOSTS, NAMES, PATHS, PATTERNS, TEXTS, WILD};
 
 /// The header that asks for an explanation. No condition and no operation names it.
@@ -22,6 +23,8 @@ pub struct Policy {
     pub trusts_internal: bool,
     /// Whether every VirtualService has rules for every port and every proxy: then its hosts tell all.
     pub is_plain: bool,
+    /// Whether a client may ask for some fault.
+    pub has_faults_by_header: bool,
 }
 
 fn text(choices: &mut Choices<'_>) -> &'static str {
@@ -29,16 +32,16 @@ fn text(choices: &mut Choices<'_>) -> &'static str {
 }
 
 /// An object of the fields that were chosen.
-fn object<const N: usize>(fields: [(&str, Option<Value>); N]) -> Value {
+pub fn object<const N: usize>(fields: [(&str, Option<Value>); N]) -> Value {
     let fields = fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
     Value::Object(fields.collect())
 }
 
-fn maybe(choices: &mut Choices<'_>, odds: usize, make: impl FnOnce(&mut Choices<'_>) -> Value) -> Option<Value> {
+pub fn maybe(choices: &mut Choices<'_>, odds: usize, make: impl FnOnce(&mut Choices<'_>) -> Value) -> Option<Value> {
     if choices.one_in(odds) { Some(make(choices)) } else { None }
 }
 
-fn string_match(choices: &mut Choices<'_>) -> Value {
+pub fn string_match(choices: &mut Choices<'_>) -> Value {
     match choices.below(4) {
         0 => json!({"exact": text(choices)}),
         1 => json!({"prefix": choices.pick(&["/", "a", "/a", "h", "https"])}),
@@ -268,5 +271,6 @@ pub fn policy(choices: &mut Choices<'_>) -> Policy {
     if !is_plain && choices.one_in(2) {
         insert("gateway", choices.pick(&["edge", "mesh", "n/edge"]).into());
     }
-    Policy { configuration, node, header, by_authority, explains, trusts_internal, is_plain }
+    let has_faults_by_header = faults::add(choices, &mut configuration);
+    Policy { configuration, node, header, by_authority, explains, trusts_internal, is_plain, has_faults_by_header }
 }
