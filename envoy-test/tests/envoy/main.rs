@@ -22,7 +22,6 @@ mod resilience;
 mod rewrites;
 mod routing;
 mod seam;
-mod seam_body;
 mod steering;
 mod sticky;
 mod waits;
@@ -50,7 +49,6 @@ fn main() -> ExitCode {
         rewrites::tests(),
         routing::tests(),
         seam::tests(),
-        seam_body::tests(),
         steering::tests(),
         sticky::tests(),
         waits::tests(),

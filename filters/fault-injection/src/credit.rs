@@ -81,6 +81,14 @@ impl Credit {
             Err(Contended) => Taken::Contended,
         }
     }
+
+    /// The fault was not injected after all.
+    pub fn give_back(&self, host: &mut dyn Host) {
+        let most = self.most;
+        let back = |value: &[u8]| (Some(read(value).saturating_add(FAULT).min(most).to_le_bytes().into()), ());
+        // In vain, it is a fault less.
+        let _ = update(host, &self.key, back);
+    }
 }
 
 /// What is no credit of ours is none.

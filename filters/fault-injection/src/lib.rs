@@ -7,6 +7,7 @@ pub mod config;
 mod credit;
 mod draw;
 mod experiment;
+mod inject;
 mod limits;
 mod moment;
 mod pacing;
@@ -18,20 +19,19 @@ mod scope;
 mod tests;
 
 use std::rc::Rc;
-use std::time::Duration;
 
-use pointsman_filter::{Body, Filter, LocalReply, Request, Response, Step, Uses, Wake};
+use pointsman_filter::{Body, Filter, Request, Response, Step, Uses, Wake};
 use pointsman_host::Host;
 use pointsman_http::HeaderMap;
 use pointsman_routes::{Entries, Met, Policy, Routes};
 use pointsman_wire::{Cursor, Decode};
 
-use config::{FaultInjectionSection, KibPerSecond, RuleFault, Status, read_faults};
-use experiment::{Counted, Experiment, Metrics};
-use limits::Limits;
+use config::{FaultInjectionSection, KibPerSecond, RuleFault, read_faults};
+use experiment::Experiment;
+use limits::{Cap, Limits};
 use pacing::Pacing;
 use request_headers::Kinds;
-use scope::Scope;
+use scope::{Clock, Scope};
 
 /// The fault-injection filter. With `RESPONSES` it does all; without, it is not called for responses, which is what most
 /// of its cost would be: then there is no `throughput` and no `responseHeader`.
@@ -59,8 +59,10 @@ const OF_RESPONSES: &str =
 pub struct Stream {
     /// Those that are for it, in order. Of each kind of fault it gets at most one, of the first that chance chooses.
     experiments: Vec<Rc<Experiment>>,
-    /// The first one of which it got a fault: it counts as active there.
+    /// The first one of which it got a fault: it counts as active there, until its faults are over.
     active: Option<Rc<Experiment>>,
+    /// Why it gets no fault.
+    refused: Option<Cap>,
     /// Which faults it got, as the response header says it.
     told: String,
     /// How slow its response is to be.
@@ -78,21 +80,23 @@ impl<const RESPONSES: bool> Filter for FaultInjection<RESPONSES> {
     fn configure(at: Cursor<'_>, policy: Policy<RuleFault>) -> Option<Self> {
         let faults = at.field("faults", read_faults);
         let section = at.field("faultInjection", Option::<FaultInjectionSection>::decode_or_absent);
-        let (here, rules, faults, section) = (policy.here?, policy.rules?, faults?, section?.unwrap_or_default());
         let before = at.errors();
         if !RESPONSES {
-            let own = faults.iter().enumerate().map(|(place, entry)| (format!("faults[{place}]"), Some(&entry.fault)));
-            let of_rules = rules.parts.iter().zip(rules.origins.iter());
+            // Each by itself, whatever is wrong with the others.
+            let own = faults.iter().flatten().enumerate();
+            let own = own.map(|(place, entry)| (format!("faults[{place}]"), Some(&entry.fault)));
+            let of_rules = policy.rules.iter().flat_map(|rules| rules.parts.iter().zip(rules.origins.iter()));
             let of_rules = of_rules.map(|(rule, origin)| (origin.path.clone(), rule.fault.as_ref()));
             for (path, _) in
                 own.chain(of_rules).filter(|(_, fault)| fault.is_some_and(|fault| fault.throughput.is_some()))
             {
                 at.error_at::<()>(format!("{path}.fault.throughput"), OF_RESPONSES);
             }
-            if section.response_header.is_some() {
+            if section.iter().flatten().any(|section| section.response_header.is_some()) {
                 at.error_at::<()>("faultInjection.responseHeader".into(), OF_RESPONSES);
             }
         }
+        let (here, rules, faults, section) = (policy.here?, policy.rules?, faults?, section?.unwrap_or_default());
         (at.errors() == before).then_some(())?;
         let entries = Entries::new(faults.iter().map(|entry| entry.matches.as_slice()), &here);
         let own = faults.into_iter().enumerate().map(|(place, entry)| {
@@ -130,7 +134,11 @@ impl<const RESPONSES: bool> Filter for FaultInjection<RESPONSES> {
     }
 
     fn on_request(&self, stream: &mut Stream, wake: Wake, request: &mut Request, host: &mut dyn Host) -> Step {
-        if let Wake::Arrived = wake {
+        if let Wake::Delayed = wake {
+            // Meanwhile an experiment may have come to its end.
+            let clock = Clock::new(host);
+            stream.experiments.retain(|experiment| self.scope.is_now(&clock) && experiment.scope.is_now(&clock));
+        } else {
             self.limits.count();
             self.find(stream, request, host);
             if stream.experiments.is_empty() {
@@ -144,19 +152,25 @@ impl<const RESPONSES: bool> Filter for FaultInjection<RESPONSES> {
         if let Some(reply) = self.abort(stream, request.headers(), host) {
             return Step::Reply(reply);
         }
-        self.slow_down(stream, request.headers(), host);
+        if RESPONSES {
+            stream.throughput = self.throughput(stream, request.headers(), host);
+        }
+        if stream.throughput.is_none() {
+            self.end(stream, host);
+        }
         Step::Continue
     }
 
     fn has_more(&self, stream: &Stream) -> bool {
-        stream.active.is_some()
+        stream.active.is_some() || !stream.told.is_empty()
     }
 
     fn on_response(&self, stream: &mut Stream, _: &Request, response: &mut Response, host: &mut dyn Host) {
         let pacing = |limit: KibPerSecond| Pacing::new(limit.bytes(), host.monotonic());
         stream.pacing = stream.throughput.take().map(pacing);
-        if let Some(header) = self.response_header.as_ref().filter(|_| !stream.told.is_empty()) {
-            response.edits.set(header.clone(), stream.told.as_bytes().into());
+        let told = std::mem::take(&mut stream.told);
+        if let Some(header) = self.response_header.as_ref().filter(|_| !told.is_empty()) {
+            response.edits.set(header.clone(), told.as_bytes().into());
         }
     }
 
@@ -173,10 +187,7 @@ impl<const RESPONSES: bool> Filter for FaultInjection<RESPONSES> {
     }
 
     fn on_end(&self, stream: &mut Stream, host: &mut dyn Host) {
-        if let Some(experiment) = stream.active.take() {
-            host.add(&experiment.metrics.active, -1);
-            self.limits.release(host);
-        }
+        self.end(stream, host);
     }
 
     fn needs_beat(&self, stream: &Stream) -> bool {
@@ -193,11 +204,12 @@ impl<const RESPONSES: bool> FaultInjection<RESPONSES> {
     /// and that of the rule which the request meets.
     fn find(&self, stream: &mut Stream, request: &mut Request, host: &dyn Host) {
         let is_any = !self.own.is_empty() || !self.of_rules.is_empty();
-        if is_any && self.scope.includes(request.headers(), host) {
+        if is_any {
+            let clock = Clock::new(host);
             let mut shadows = Vec::new();
             let headers = request.headers();
             let first = self.entries.first(headers, host, |number| {
-                let Some(experiment) = self.own.get(number).filter(|own| own.scope.includes(headers, host)) else {
+                let Some(experiment) = self.own.get(number).filter(|own| own.scope.includes(headers, &clock)) else {
                     return false;
                 };
                 if experiment.scope.shadow {
@@ -216,6 +228,10 @@ impl<const RESPONSES: bool> FaultInjection<RESPONSES> {
             {
                 stream.experiments.extend(self.of_rules.get(rule.number()).cloned().flatten());
             }
+            // Last: few requests are any experiment's, and the clock costs a call.
+            if !stream.experiments.is_empty() && !self.scope.includes(request.headers(), &clock) {
+                stream.experiments.clear();
+            }
         }
         self.strip(stream, request);
     }
@@ -230,105 +246,17 @@ impl<const RESPONSES: bool> FaultInjection<RESPONSES> {
         let (headers, edits) = request.parts();
         for name in request_headers::NAMES {
             if Kinds::of_header(name).is_some_and(|kind| !kinds.has(kind)) && headers.has(name) {
-                edits.remove(name.into());
+                // In front of what a rule sets, which is the operator's.
+                edits.remove_first(name.into());
             }
         }
     }
 
-    /// For how long the request is to wait.
-    fn delay(&self, stream: &mut Stream, headers: &HeaderMap, host: &mut dyn Host) -> Option<Duration> {
-        let mut experiments = stream.experiments.clone().into_iter();
-        experiments.find_map(|experiment| {
-            let delay = experiment.draw_delay(headers, host)?;
-            self.inject(&experiment, stream, |metrics| &metrics.delays, host).then_some(())?;
-            stream.tell(&experiment, format_args!("delay {}ms", delay.as_millis()));
-            Some(delay)
-        })
-    }
-
-    /// What the request is answered.
-    fn abort(&self, stream: &mut Stream, headers: &HeaderMap, host: &mut dyn Host) -> Option<LocalReply> {
-        let mut experiments = stream.experiments.clone().into_iter();
-        experiments.find_map(|experiment| {
-            let status = experiment.draw_abort(headers, host)?;
-            // While it waited, the experiment may have come to its end.
-            let is_now = self.scope.is_now(host) && experiment.scope.is_now(host);
-            (is_now && self.inject(&experiment, stream, |metrics| &metrics.aborts, host)).then_some(())?;
-            let (status, grpc_status) = match status {
-                Status::Http(status) => (status, None),
-                Status::Grpc(status) => (200, Some(status)),
-            };
-            match grpc_status {
-                None => stream.tell(&experiment, format_args!("abort {status}")),
-                Some(status) => stream.tell(&experiment, format_args!("abort grpc {status}")),
-            }
-            Some(LocalReply {
-                status,
-                grpc_status,
-                body: text_of(status, headers).into(),
-                details: format!("pointsman_fault_abort{{{}}}", experiment.label),
-                headers: Vec::new(),
-            })
-        })
-    }
-
-    /// Notes how slow the response is to be.
-    fn slow_down(&self, stream: &mut Stream, headers: &HeaderMap, host: &mut dyn Host) {
-        let mut experiments = stream.experiments.clone().into_iter();
-        stream.throughput = experiments.find_map(|experiment| {
-            let limit = experiment.draw_throughput(headers, host)?;
-            let is_now = self.scope.is_now(host) && experiment.scope.is_now(host);
-            (is_now && self.inject(&experiment, stream, |metrics| &metrics.throughputs, host)).then_some(())?;
-            stream.tell(&experiment, format_args!("throughput {} KiB/s", limit.0));
-            Some(limit)
-        });
-    }
-
-    /// Whether a fault that chance has chosen is done. It is counted.
-    fn inject(
-        &self,
-        experiment: &Rc<Experiment>,
-        stream: &mut Stream,
-        counted: fn(&Metrics) -> &Counted,
-        host: &mut dyn Host,
-    ) -> bool {
-        let counted = counted(&experiment.metrics);
-        if self.scope.shadow || experiment.scope.shadow {
-            host.add(&counted.shadow, 1);
-            return false;
+    /// The request's faults are over: a delay when the request goes on, all others with the request.
+    fn end(&self, stream: &mut Stream, host: &mut dyn Host) {
+        if let Some(experiment) = stream.active.take() {
+            host.add(&experiment.metrics.active, -1);
+            self.limits.release(host);
         }
-        // A request counts once, however many faults it gets.
-        if stream.active.is_none() {
-            if let Err(cap) = self.limits.acquire(host) {
-                experiment.metrics.overflow(cap, host);
-                return false;
-            }
-            host.add(&experiment.metrics.active, 1);
-            stream.active = Some(experiment.clone());
-        }
-        host.add(&counted.done, 1);
-        true
-    }
-}
-
-/// The answer's body, as Envoy's own filter has it. That one sends it with 204 and 304, too, which may have none: on
-/// HTTP/2 the client sees an error of the protocol, on HTTP/1 stray bytes in front of the next answer.
-fn text_of(status: u32, headers: &HeaderMap) -> &'static [u8] {
-    // gRPC is answered with 200 whatever the status, and the text is its message.
-    if matches!(status, 204 | 304) && !is_grpc(headers) { b"" } else { b"fault filter abort" }
-}
-
-/// What Envoy answers as gRPC.
-fn is_grpc(headers: &HeaderMap) -> bool {
-    let rest = headers.first(b"content-type").and_then(|kind| kind.strip_prefix(b"application/grpc"));
-    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"+"))
-}
-
-impl Stream {
-    /// Notes a fault for the response header. A label may be any text; a header's value may not.
-    fn tell(&mut self, experiment: &Experiment, what: std::fmt::Arguments<'_>) {
-        let comma = if self.told.is_empty() { "" } else { ", " };
-        let label = experiment.label.replace(|c: char| c.is_control(), "?");
-        self.told.push_str(&format!("{comma}{what} by {label}"));
     }
 }

@@ -30,12 +30,13 @@ impl Cap {
 }
 
 impl Limits {
-    /// They are those of that plugin: others in the same VM have their own.
+    /// They are those of the plugin of that name. Where several have the same, in one VM, they count together; but what was
+    /// earned for another share buys nothing.
     pub fn new(max_active: Option<u32>, max_percentage: Option<Percentage>, plugin: &str) -> Self {
-        let key = |what: &str| format!("fault/{what}/{plugin}");
+        let credit = |share: u32| Credit::new(&format!("fault/credit/{share}/{plugin}"), share);
         Self {
-            active: max_active.map(|most| (most, Slots::new(&key("active")))),
-            share: max_percentage.map(|share| Credit::new(&key("credit"), share.per_million())),
+            active: max_active.map(|most| (most, Slots::new(&format!("fault/active/{plugin}")))),
+            share: max_percentage.map(|share| credit(share.per_million())),
         }
     }
 
@@ -46,26 +47,25 @@ impl Limits {
 
     /// Takes what a request with a fault needs. It is to be [released](Self::release).
     pub fn acquire(&self, host: &mut dyn Host) -> Result<(), Cap> {
-        if let Some((most, slots)) = &self.active {
-            match slots.acquire(*most, host) {
-                Acquired::Yes => {}
-                Acquired::Full => return Err(Cap::Active),
-                Acquired::Contended => return Err(Cap::Contended),
-            }
+        // The share first: a slot that is taken in vain is one that others miss.
+        match self.share.as_ref().map(|share| share.take(host)) {
+            None | Some(Taken::Yes) => {}
+            Some(Taken::Capped) => return Err(Cap::Percentage),
+            Some(Taken::Contended) => return Err(Cap::Contended),
         }
-        let cap = match self.share.as_ref().map(|share| share.take(host)) {
-            None | Some(Taken::Yes) => return Ok(()),
-            Some(Taken::Capped) => Cap::Percentage,
-            Some(Taken::Contended) => Cap::Contended,
+        let cap = match self.active.as_ref().map(|(most, slots)| slots.acquire(*most, host)) {
+            None | Some(Acquired::Yes) => return Ok(()),
+            Some(Acquired::Full) => Cap::Active,
+            Some(Acquired::Contended) => Cap::Contended,
         };
-        self.release(host);
+        self.share.iter().for_each(|share| share.give_back(host));
         Err(cap)
     }
 
-    /// The request has ended.
+    /// The request's faults are over.
     pub fn release(&self, host: &mut dyn Host) {
         if let Some((_, slots)) = &self.active {
-            // If all tries were in vain, the slot is lost until the worker has none left or ends: fewer faults, not more.
+            // If all tries were in vain, the slot is lost as long as the worker lives: fewer faults, not more.
             let _ = slots.release(host);
         }
     }

@@ -15,6 +15,11 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
+    /// What [`next`](Self::next) will say.
+    pub fn peek(&self) -> u64 {
+        Self(self.0).next()
+    }
+
     /// 0, or more, but less than that.
     pub fn below(&mut self, end: u64) -> u64 {
         self.next() % end

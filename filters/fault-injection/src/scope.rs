@@ -1,5 +1,7 @@
 //! When, and for whom, there are faults at all.
 
+use std::cell::OnceCell;
+
 use pointsman_host::Host;
 use pointsman_http::{HeaderMap, StringMatch, cookie};
 use pointsman_routes::config::StringCondition;
@@ -7,6 +9,22 @@ use pointsman_routes::{compile, names};
 
 use crate::config::When;
 use crate::moment::Moment;
+
+/// The wall clock, for one request: it is read once, if anybody has to know.
+pub struct Clock<'a> {
+    host: &'a dyn Host,
+    now: OnceCell<Moment>,
+}
+
+impl<'a> Clock<'a> {
+    pub fn new(host: &'a dyn Host) -> Self {
+        Self { host, now: OnceCell::new() }
+    }
+
+    fn now(&self) -> Moment {
+        *self.now.get_or_init(|| Moment(self.host.wall()))
+    }
+}
 
 /// See the module.
 #[derive(Default)]
@@ -34,16 +52,17 @@ impl Scope {
     }
 
     /// Whether it is the time for it.
-    pub fn is_now(&self, host: &dyn Host) -> bool {
+    pub fn is_now(&self, clock: &Clock<'_>) -> bool {
         if self.start.is_none() && self.end.is_none() {
             return true;
         }
-        let now = Moment(host.wall());
-        self.start.is_none_or(|start| start <= now) && self.end.is_none_or(|end| now < end)
+        let now = clock.now();
+        // Without a clock nobody knows, and a fault that does not end is the worse mistake.
+        now.0 > 0 && self.start.is_none_or(|start| start <= now) && self.end.is_none_or(|end| now < end)
     }
 
     /// Whether it is the time for it, and the request one of those that it is for.
-    pub fn includes(&self, headers: &HeaderMap, host: &dyn Host) -> bool {
+    pub fn includes(&self, headers: &HeaderMap, clock: &Clock<'_>) -> bool {
         let has_header = |(name, matcher): &(_, StringMatch)| {
             let name: &std::rc::Rc<[u8]> = name;
             headers.values(name).any(|value| matcher.matches(value))
@@ -51,6 +70,6 @@ impl Scope {
         let has_cookie = |(name, matcher): &(Box<[u8]>, StringMatch)| {
             cookie::find(headers, name).is_some_and(|value| matcher.matches(value))
         };
-        self.headers.iter().all(has_header) && self.cookies.iter().all(has_cookie) && self.is_now(host)
+        self.headers.iter().all(has_header) && self.cookies.iter().all(has_cookie) && self.is_now(clock)
     }
 }

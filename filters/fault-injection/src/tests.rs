@@ -1,6 +1,7 @@
 //! Faults as tables: a configuration, and what becomes of requests under it.
 
 mod by_header;
+mod contended;
 mod contention;
 mod draws;
 mod ends;
@@ -154,14 +155,16 @@ impl Fixture {
         if live.said.is_empty() { "passes".into() } else { live.said.join("; ") }
     }
 
-    /// All that is not 0, as `LABEL[ CAP] NAME N`, without what all names begin with.
+    /// All that is not 0, as `LABEL[ CAP] NAME N` without what all names begin with, in alphabetical order.
     fn metrics(&self) -> String {
         let metrics = self.host.metrics.borrow();
         let metrics = metrics.iter().filter(|(_, value)| **value != 0).map(|(name, value)| {
             let name = name.replace("rule=.=", "").replace("cap=.=", "").replace(";.;", " ");
             format!("{} {value}", name.replace("pointsman_fault_", ""))
         });
-        metrics.collect::<Vec<_>>().join(", ")
+        let mut metrics: Vec<_> = metrics.collect();
+        metrics.sort();
+        metrics.join(", ")
     }
 }
 

@@ -25,12 +25,12 @@ impl Request {
         Self { headers, ..Self::default() }
     }
 
-    /// A filter has answered it, so that those behind it never saw it.
+    /// A filter, or the proxy while a filter waited, has answered it, so that those behind it never saw it.
     pub fn set_replied(&mut self) {
         self.is_replied = true;
     }
 
-    /// Whether a filter has answered it before all had seen it.
+    /// Whether it was answered before all filters had seen it.
     pub fn is_replied(&self) -> bool {
         self.is_replied
     }

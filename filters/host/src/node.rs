@@ -25,7 +25,8 @@ pub struct Node {
     pub domain: String,
     /// The workload's labels: the metadata's LABELS.
     pub labels: BTreeMap<String, String>,
-    /// What the plugin that we are is called: in one VM there may be several, each with a configuration of its own.
+    /// What the plugin that we are is called, `NAME/ROOT_ID`: in one VM there may be several, each with a configuration of
+    /// its own. Nothing keeps two from having the same name.
     pub plugin: String,
 }
 

@@ -41,6 +41,11 @@ impl Edits {
         self.list.push(Edit { name, change: Change::Remove });
     }
 
+    /// Removes all lines of that name (in lower case) that were there before any edit.
+    pub fn remove_first(&mut self, name: Rc<[u8]>) {
+        self.list.insert(0, Edit { name, change: Change::Remove });
+    }
+
     /// Makes that the only line of the name (in lower case), whether there was one or not.
     pub fn set(&mut self, name: Rc<[u8]>, value: Rc<[u8]>) {
         self.list.push(Edit { name, change: Change::Set(value) });

@@ -1,5 +1,6 @@
 //! Whether a request fulfils a rule's conditions: HTTPMatchRequest, compiled.
 
+use std::cell::OnceCell;
 use std::fmt;
 use std::rc::Rc;
 
@@ -17,17 +18,18 @@ pub struct View<'a> {
     headers: &'a HeaderMap,
     target: Target<'a>,
     host: &'a dyn Host,
+    port: OnceCell<Option<u32>>,
 }
 
 impl<'a> View<'a> {
     /// Those headers; the host is asked for claims and the port, where a condition is about them.
     pub fn new(headers: &'a HeaderMap, host: &'a dyn Host) -> Self {
-        Self { headers, target: Target::parse(headers.path()), host }
+        Self { headers, target: Target::parse(headers.path()), host, port: OnceCell::new() }
     }
 
-    /// The port that the client connected to.
+    /// The port that the client connected to; asked for once.
     pub fn port(&self) -> Option<u32> {
-        port(self.host)
+        *self.port.get_or_init(|| port(self.host))
     }
 
     /// Hands out the values of that part.

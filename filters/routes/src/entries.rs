@@ -45,8 +45,10 @@ impl Entries {
         let entry = |number: u32| self.list.get(usize::try_from(number).ok()?);
         let holds = |number| {
             entry(number).is_some_and(|entry| {
-                let at_port = entry.port == 0 || view.port() == Some(entry.port);
-                at_port && entry.conditions.failure(&view).is_none() && accepts(entry.owner)
+                // The port last: it has to be asked for.
+                entry.conditions.failure(&view).is_none()
+                    && (entry.port == 0 || view.port() == Some(entry.port))
+                    && accepts(entry.owner)
             })
         };
         self.index.first(&view, holds).and_then(entry).map(|entry| entry.owner)

@@ -27,7 +27,7 @@ pub use entries::Entries;
 pub use gateways::Gateway;
 pub use here::Here;
 pub use matched::Matched;
-pub use read::{Origin, Policy, Rules, SECTIONS, read};
+pub use read::{Origin, Policy, Rules, read};
 pub use rules::Rule;
 pub use service_names::ServiceNames;
 pub use table::RulesOfHost;

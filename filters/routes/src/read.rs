@@ -11,9 +11,6 @@ use crate::service_names::ServiceNames;
 use crate::table::Table;
 use crate::{Gateway, Here, Routes};
 
-/// The sections of the configuration that are read here.
-pub const SECTIONS: [&str; 2] = ["gateway", "virtualServices"];
-
 /// What all filters are told. What is `None` is wrong, and that was reported.
 #[derive(Clone)]
 pub struct Policy<P> {
@@ -70,7 +67,7 @@ struct Numbered {
 impl<P: RuleParts> Rules<P> {
     fn new(resources: Vec<Resource<VirtualService<P>>>, here: &Here, at: Cursor<'_>) -> Self {
         let (mut origins, mut parts, mut services) = (Vec::new(), Vec::new(), Vec::new());
-        let mut has_more = false;
+        let mut any_in_part = false;
         for resource in resources {
             let namespace: Option<Rc<str>> = resource.namespace.as_deref().map(Into::into);
             let label: Rc<str> = match &namespace {
@@ -84,9 +81,9 @@ impl<P: RuleParts> Rules<P> {
             }
             let mut rules = Vec::new();
             for (place, rule) in resource.spec.http.into_iter().enumerate() {
-                let HttpRoute { name, matches, parts: part, has_more: more } = rule;
-                has_more |= more;
-                rules.push(HttpRoute { name, matches, parts: parts.len(), has_more: more });
+                let HttpRoute { name, matches, parts: part, is_read_in_part } = rule;
+                any_in_part |= is_read_in_part;
+                rules.push(HttpRoute { name, matches, parts: parts.len(), is_read_in_part });
                 parts.push(part);
                 origins.push(Origin {
                     path: format!("{}.http[{place}]", resource.path),
@@ -97,7 +94,7 @@ impl<P: RuleParts> Rules<P> {
             let (name, created, hosts) = (resource.name, resource.created, resource.spec.hosts);
             services.push(Numbered { name, namespace, created, hosts, rules, label });
         }
-        if has_more {
+        if any_in_part {
             let why = "no effect here: what rules say beside `match` and what this module is for; pointsman.wasm runs \
                        them whole";
             at.warning_at("virtualServices".into(), why);

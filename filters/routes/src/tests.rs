@@ -1,2 +1,3 @@
+mod entries;
 mod hosts;
 mod index;

@@ -58,7 +58,8 @@ pub struct Stream {
     decided: Option<Decided>,
     /// What the response gets besides: what CORS says, a sticky cookie.
     response: Edits,
-    explanation: Edits,
+    /// Why the request went where it did, and the header that says so.
+    explanation: Option<(Rc<[u8]>, Vec<u8>)>,
     /// The headers of an answer of our own, if a format string asks for them: Envoy adds its own later.
     own: Option<HeaderMap>,
 }
@@ -123,15 +124,17 @@ impl Filter for Routing {
         let met = request.meet(&self.routes, host).clone();
         let is_any = !matches!(met, Met::Nothing);
         // An answer waits for the filters behind this one: as in Envoy, whose router is the last.
-        request.answer = match met {
+        let answer = match met {
             Met::Nothing => None,
             Met::NoRule(rules) => Some(no_rule_matched(rules.virtual_services())),
             Met::Rule(rule) => self.handle(rule, stream, request, host),
         };
+        if answer.is_some() {
+            request.answer = answer;
+        }
         if let Some(header) = debug_header {
             let passed = self.routes.passed(request.headers(), host);
-            let text = explain::text(is_any, stream.decided.as_ref(), &passed);
-            stream.explanation.set(header, text.into());
+            stream.explanation = Some((header, explain::text(is_any, stream.decided.as_ref(), &passed)));
         }
         Step::Continue
     }
@@ -139,7 +142,7 @@ impl Filter for Routing {
     fn has_more(&self, stream: &Stream) -> bool {
         let operations = stream.decided.as_ref().and_then(Decided::operations);
         !stream.response.is_empty()
-            || !stream.explanation.is_empty()
+            || stream.explanation.is_some()
             || operations.is_some_and(|operations| !operations.is_empty())
     }
 
@@ -179,7 +182,12 @@ impl Filter for Routing {
         if !request.is_replied() {
             response.edits.extend(&stream.response);
         }
-        response.edits.extend(&stream.explanation);
+        if let Some((header, mut text)) = stream.explanation {
+            if request.is_replied() {
+                text.extend_from_slice(b"; but it was answered before that");
+            }
+            response.edits.set(header, text.into());
+        }
     }
 }
 

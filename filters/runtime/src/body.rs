@@ -3,7 +3,7 @@
 //!
 //! It is exported under a name that the proxy does not know; the packaging gives it the name that it does.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use hashbrown::HashMap;
@@ -33,19 +33,33 @@ pub(crate) fn tell(context: u32, told: Rc<dyn Told>) {
 
 /// The request has ended.
 pub(crate) fn forget(context: u32) {
-    TOLD.with(|all| all.try_borrow_mut().map(|mut all| all.remove(&context)).ok());
+    TOLD.with(|all| {
+        // Of most there is nothing to forget, and it would be looked for all the same.
+        if let Ok(mut all) = all.try_borrow_mut()
+            && !all.is_empty()
+        {
+            all.remove(&context);
+        }
+    });
 }
 
-/// The SDK's callback is called only in a module that was not packaged.
+/// The SDK's callback is called only in a module that was not packaged. Said once a worker.
 pub(crate) fn warn_if_told() {
-    if TOLD.with(|all| all.try_borrow().is_ok_and(|all| !all.is_empty())) {
+    thread_local! {
+        static IS_SAID: Cell<bool> = const { Cell::new(false) };
+    }
+    let is_any = TOLD.with(|all| all.try_borrow().is_ok_and(|all| !all.is_empty()));
+    if is_any && !IS_SAID.replace(true) {
         abi::log(Level::Error, "a response is not slowed down: this module was not packaged; use the one in dist/");
     }
 }
 
 /// What is exported; see [`module!`](crate::module!).
 pub fn on_response_body(context: u32, bytes: usize) -> u32 {
-    let told = TOLD.with(|all| all.try_borrow().ok()?.get(&context).cloned());
+    let told = TOLD.with(|all| {
+        let all = all.try_borrow().ok()?;
+        if all.is_empty() { None } else { all.get(&context).cloned() }
+    });
     match told {
         Some(told) if told.on_response_body(context, bytes) => STOP_ITERATION_AND_WATERMARK,
         _ => CONTINUE,

@@ -63,8 +63,8 @@ pub fn build<'a, C: Chain>(configuration: impl Into<Value<'a>>, node: &Node) -> 
         true => {
             let sections = C::sections();
             check_sections(at, &sections);
-            let has_rules = sections.contains(&"virtualServices");
-            C::configure(at, pointsman_routes::read(at, node, has_rules))
+            let reads_rules = sections.contains(&"virtualServices");
+            C::configure(at, pointsman_routes::read(at, node, reads_rules))
         }
         false => at.mismatch("an object"),
     };
@@ -97,7 +97,8 @@ pub(crate) fn node(host: &dyn Host) -> Node {
     if let Some(namespace) = text(&["xds", "node", "metadata", "NAMESPACE"]).filter(|name| !name.is_empty()) {
         node.namespace = namespace;
     }
-    node.plugin = text(&["plugin_name"]).unwrap_or_default();
+    let names = ["plugin_name", "plugin_root_id"].into_iter().filter_map(|name| text(&[name]));
+    node.plugin = names.filter(|name| !name.is_empty()).collect::<Vec<_>>().join("/");
     let labels = host.property(&["xds", "node", "metadata", "LABELS"]);
     node.labels = pairs(labels.unwrap_or_default());
     node

@@ -168,7 +168,9 @@ impl<C: Chain> HttpContext for Http<C> {
 /// callback is needed to see the end.
 impl<C: Chain> Drop for Http<C> {
     fn drop(&mut self) {
-        body::forget(self.context);
+        if C::USES.response_body {
+            body::forget(self.context);
+        }
         self.shared.with(|worker, envoy| worker.on_end(self.context, envoy));
     }
 }

@@ -1,5 +1,7 @@
 //! The one pass over each request, and the requests that wait in it: all state of one worker.
 
+mod waits;
+
 use std::rc::Rc;
 
 use hashbrown::HashMap;
@@ -7,9 +9,9 @@ use pointsman_filter::{Answer, Body, LocalReply, Request, Response, Step, Wake};
 use pointsman_host::slots::BEAT_NANOS;
 use pointsman_http::{Edits, HeaderMap, Write};
 
-use crate::abi::{Buffer, Level, Map};
+use crate::abi::{Level, Map};
 use crate::chain::Chain;
-use crate::deadlines::{self, Deadlines};
+use crate::deadlines::Deadlines;
 use crate::proxy::Proxy;
 
 /// What becomes of the request when a callback returns.
@@ -110,6 +112,10 @@ impl<C: Chain> Worker<C> {
             return false;
         };
         self.stop_waiting(context, stream.phase, proxy);
+        if !matches!(stream.phase, Phase::Passed) {
+            // While it waited, the proxy has answered it itself.
+            stream.request.set_replied();
+        }
         let mut response = Response::default();
         stream.phase = Phase::Passed;
         stream.filters.on_response(&mut stream.states, &stream.request, &mut response, proxy);
@@ -155,92 +161,6 @@ impl<C: Chain> Worker<C> {
     /// What is kept about a request. Of few requests anything is, so mostly there is no need to search.
     fn take(&mut self, context: u32) -> Option<Stream<C>> {
         if self.streams.is_empty() { None } else { self.streams.remove(&context) }
-    }
-
-    /// Time has passed.
-    pub fn on_tick(&mut self, proxy: &mut dyn Proxy) {
-        let now = proxy.monotonic();
-        while let Some((until, context)) = self.deadlines.pop_due(now) {
-            let Some(stream) = self.streams.remove(&context) else {
-                continue;
-            };
-            match stream.phase {
-                Phase::Delayed { filter, until: waits_until } if waits_until == until => {
-                    self.wake(context, stream, filter, Wake::Delayed, proxy);
-                }
-                Phase::Held { until: held_until } if held_until == until => self.let_go(context, stream, proxy),
-                _ => drop(self.streams.insert(context, stream)),
-            }
-        }
-        self.beat(now, proxy);
-        // The period is the time to what is next, so each tick sets it anew; if nothing is, the ticks end.
-        let period = self.next_in(proxy.monotonic());
-        self.set_tick_period(period, proxy);
-    }
-
-    /// Has the filters say that the worker lives, if it is time, and as long as a request needs it.
-    fn beat(&mut self, now: u64, proxy: &mut dyn Proxy) {
-        if self.next_beat.is_none_or(|at| at > now) {
-            return;
-        }
-        let mut in_need = self.streams.values().filter(|stream| stream.filters.needs_beat(&stream.states));
-        self.next_beat = in_need.next().map(|stream| {
-            stream.filters.on_beat(upcast(proxy));
-            now.saturating_add(BEAT_NANOS)
-        });
-    }
-
-    /// A call-out has ended. The answer can be read now, and only now.
-    pub fn on_answer(&mut self, call: Call, outcome: Outcome, proxy: &mut dyn Proxy) {
-        let Some(context) = self.calls.remove(&call) else {
-            return;
-        };
-        let Some(stream) = self.streams.remove(&context) else {
-            return;
-        };
-        let Phase::Calling { filter, .. } = stream.phase else {
-            self.streams.insert(context, stream);
-            return;
-        };
-        let answer = read_answer(outcome, proxy);
-        self.wake(context, stream, filter, Wake::Answered(answer), proxy);
-    }
-
-    /// Resumes a request that waited.
-    fn wake(&mut self, context: u32, stream: Stream<C>, filter: usize, wake: Wake, proxy: &mut dyn Proxy) {
-        if !proxy.select(context) {
-            // It is gone, and the proxy has not said so yet: its end is still to come.
-            self.streams.insert(context, Stream { phase: Phase::Passed, ..stream });
-            return;
-        }
-        // A module that handles no responses is not told that the proxy has answered by itself: its time may be up.
-        if !C::USES.response && proxy.property(&["response", "code_details"]).is_some() {
-            self.streams.insert(context, Stream { phase: Phase::Passed, ..stream });
-            return;
-        }
-        if self.drive(context, stream, filter, wake, proxy) == Flow::Continue
-            && let Err(status) = proxy.resume()
-        {
-            proxy.log(Level::Error, &format!("a request could not be resumed: {status:?}"));
-        }
-    }
-
-    /// Lets go on what is held back of a response, if it is time for all of it.
-    fn let_go(&mut self, context: u32, mut stream: Stream<C>, proxy: &mut dyn Proxy) {
-        stream.phase = match stream.filters.on_held(&mut stream.states, upcast(proxy)) {
-            Body::Pass => Phase::Passed,
-            Body::Hold(until) => {
-                self.deadlines.insert(until, context);
-                Phase::Held { until }
-            }
-        };
-        if matches!(stream.phase, Phase::Passed)
-            && proxy.select(context)
-            && let Err(status) = proxy.resume_response()
-        {
-            proxy.log(Level::Error, &format!("a response could not be resumed: {status:?}"));
-        }
-        self.streams.insert(context, stream);
     }
 
     /// Runs the filters from that one on, until the request goes on, is answered or waits. It is kept only if it waits
@@ -303,77 +223,10 @@ impl<C: Chain> Worker<C> {
         }
         self.streams.insert(context, stream);
     }
-
-    /// Sends a call-out, as the root context's: the answer then comes even if the request is gone by then, and the
-    /// SDK, which forgets a token only when it is answered, does not keep it for ever.
-    fn send(
-        &mut self,
-        context: u32,
-        proxy: &mut dyn Proxy,
-        send: impl FnOnce(&mut dyn Proxy) -> Option<Call>,
-    ) -> Option<Call> {
-        proxy.select(self.root);
-        let call = send(proxy);
-        proxy.select(context);
-        let call = call?;
-        self.calls.insert(call, context);
-        Some(call)
-    }
-
-    /// Takes a request out of whatever it waits in.
-    fn stop_waiting(&mut self, context: u32, phase: Phase, proxy: &mut dyn Proxy) {
-        match phase {
-            Phase::Passed => {}
-            Phase::Calling { call, .. } => drop(self.calls.remove(&call)),
-            Phase::Delayed { until, .. } | Phase::Held { until } => {
-                self.deadlines.remove(until, context);
-                self.set_tick(proxy);
-            }
-        }
-    }
-
-    /// In how many milliseconds something has to be done next; 0: nothing has.
-    fn next_in(&self, now: u64) -> u32 {
-        let next = [self.deadlines.next(), self.next_beat].into_iter().flatten().min();
-        next.map_or(0, |next| deadlines::milliseconds_to(next, now))
-    }
-
-    /// Lets the proxy tick in time for what is next, and not at all while nothing is.
-    fn set_tick(&mut self, proxy: &mut dyn Proxy) {
-        let period = self.next_in(proxy.monotonic());
-        // One that ticks earlier than needed is left alone until it does.
-        let in_time = self.tick_period != 0 && self.tick_period <= period;
-        if !in_time {
-            self.set_tick_period(period, proxy);
-        }
-    }
-
-    fn set_tick_period(&mut self, period: u32, proxy: &mut dyn Proxy) {
-        if period != self.tick_period {
-            self.tick_period = period;
-            proxy.set_tick_period(period);
-        }
-    }
 }
 
 fn upcast(proxy: &mut dyn Proxy) -> &mut dyn pointsman_host::Host {
     proxy
-}
-
-fn read_answer(outcome: Outcome, proxy: &mut dyn Proxy) -> Answer {
-    match outcome {
-        Outcome::Http { answered: false } => Answer::Failed,
-        Outcome::Http { answered: true } => {
-            let headers = proxy.read_map(Map::CallResponse).ok().and_then(|block| HeaderMap::parse(block).ok());
-            let body = proxy.read_buffer(Buffer::CallResponseBody).unwrap_or_default();
-            headers.map_or(Answer::Failed, |headers| Answer::Http { headers, body })
-        }
-        Outcome::Grpc { status: 0 } => {
-            let message = proxy.read_buffer(Buffer::GrpcReceive);
-            message.map_or(Answer::Failed, |message| Answer::Grpc { status: 0, message })
-        }
-        Outcome::Grpc { status } => Answer::Grpc { status, message: Vec::new() },
-    }
 }
 
 fn reply(proxy: &mut dyn Proxy, reply: &LocalReply) -> Flow {

@@ -11,49 +11,47 @@ pub fn tests() -> Vec<Test> {
 }
 
 /// One VirtualService, whose only rule has that fault.
-pub fn rule_with(fault: &Value) -> Value {
+fn rule_with(fault: &Value) -> Value {
     let rule = json!({"name": "r", "fault": fault, "route": [{"destination": {"host": "default"}}]});
     json!({"virtualServices": [{"name": "vs", "hosts": ["*"], "http": [rule]}]})
 }
 
 /// The same fault, of its own.
-pub fn own(fault: &Value) -> Value {
+fn own(fault: &Value) -> Value {
     json!({"faults": [{"name": "own", "fault": fault}]})
 }
 
-pub async fn listener(envoy: &Envoy, name: &str, policy: Value) -> Result<Listener> {
+async fn listener(envoy: &Envoy, name: &str, policy: Value) -> Result<Listener> {
     envoy.add_listener(ListenerConfig::new().module(module(name)?).policy(policy)).await
 }
 
-/// In the one pass and alone, with a VirtualService and without; and what is said of where it comes from.
-pub async fn everywhere(envoy: &Envoy, fault: Value) -> Result<Vec<(Listener, &'static str)>> {
-    let slim = "pointsman-fault-injection";
-    Ok(vec![
-        (listener(envoy, "pointsman", rule_with(&fault)).await?, "vs http[0]"),
-        (listener(envoy, "pointsman", own(&fault)).await?, "own"),
-        (listener(envoy, slim, rule_with(&fault)).await?, "vs http[0]"),
-        (listener(envoy, slim, own(&fault)).await?, "own"),
-    ])
+/// In the one pass and alone, with a VirtualService and without.
+async fn everywhere(envoy: &Envoy, fault: Value) -> Result<Vec<Listener>> {
+    let mut listeners = Vec::new();
+    for name in ["pointsman", "pointsman-fault-injection"] {
+        for policy in [rule_with(&fault), own(&fault)] {
+            listeners.push(listener(envoy, name, policy).await?);
+        }
+    }
+    Ok(listeners)
 }
 
 async fn an_abort(envoy: &Envoy) -> Result<()> {
     let fault = json!({"abort": {"httpStatus": 503, "percentage": {"value": 100}}});
-    for (listener, label) in everywhere(envoy, fault).await? {
+    for listener in everywhere(envoy, fault).await? {
         for http2 in [false, true] {
             let request = listener.get("/");
             let answer = if http2 { request.http2() } else { request }.send().await?;
             assert_eq!((answer.status, answer.text().as_str()), (503, "fault filter abort"));
             assert_eq!(answer.header_lines("content-type"), ["text/plain"]);
         }
-        let metric = format!("wasmcustom.rule=.={label};.;pointsman_fault_aborts_injected");
-        assert_eq!(envoy.admin().stat(&metric).await? % 2, 0);
     }
     Ok(())
 }
 
 async fn a_delay(envoy: &Envoy) -> Result<()> {
     let fault = json!({"delay": {"fixedDelay": "0.1s", "percentage": {"value": 100}}});
-    for (listener, _) in everywhere(envoy, fault).await? {
+    for listener in everywhere(envoy, fault).await? {
         let start = Instant::now();
         let answer = listener.get("/").send().await?;
         assert_eq!(answer.status, 200);

@@ -22,6 +22,16 @@ message! {
         /// What is done to requests that meet the rule.
         fault: Option<HttpFaultInjection> = "fault",
     }
+    check check_rule;
+}
+
+fn check_rule(at: Cursor<'_>, _: bool) {
+    for answer in ["redirect", "directResponse"] {
+        if has(at, "fault") && has(at, answer) {
+            let why = format!("cannot stand beside {answer}, which Istio refuses as well: nothing is routed here");
+            at.field("fault", |at| at.error::<()>(why));
+        }
+    }
 }
 
 message! {

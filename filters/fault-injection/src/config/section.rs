@@ -1,6 +1,6 @@
 //! The sections of our own: `faults`, for whoever has no VirtualService, and `faultInjection`, which holds for all faults.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use pointsman_routes::config::{HeaderName, HttpMatchRequest, StringCondition, read_headers};
 use pointsman_routes::names::is_token;
@@ -15,7 +15,7 @@ message! {
         /// So many requests may have a fault at once, on all workers.
         max_active: Option<u32> = "maxActive",
         /// Of so many of all requests that were seen.
-        max_percentage: Option<Percentage> = "maxPercentage",
+        max_percentage: Option<Percentage> = "maxPercentage" as read_max_percentage,
         /// The first moment at which there are faults.
         start_time: Option<Moment> = "startTime",
         /// The first at which there are none.
@@ -63,15 +63,21 @@ message! {
     /// Whose requests: all conditions must hold.
     pub struct When = "when" {
         /// By header name: one line of it must match.
-        headers: BTreeMap<String, StringCondition> = "headers" as read_headers,
+        headers: BTreeMap<String, StringCondition> = "headers" as read_when_headers,
         /// By cookie name: the first of its name must match.
         cookies: BTreeMap<String, StringCondition> = "cookies" as read_cookies,
     }
     check check_when;
 }
 
+/// Entries without a name are called by their places, and rules by theirs.
 fn read_name(at: Cursor<'_>) -> Option<String> {
-    text(at, "a name")
+    let name = text(at, "a name")?;
+    if name.contains('[') {
+        at.error("`[` cannot stand in a fault's name: it is in those of places")
+    } else {
+        Some(name)
+    }
 }
 
 /// Reads `faults`. Names are how one is told from another, so each is there once.
@@ -79,16 +85,33 @@ pub fn read_faults(at: Cursor<'_>) -> Option<Vec<FaultEntry>> {
     if at.value().is_null() {
         return Some(Vec::new());
     }
-    let mut names = Vec::new();
+    let mut names = BTreeSet::new();
     for (place, entry) in at.value().as_array().unwrap_or_default().iter().enumerate() {
         let Some(name) = entry.get("name").and_then(Value::as_str).filter(|name| !name.is_empty()) else { continue };
-        if names.contains(&name) {
+        if !names.insert(name) {
             let why = format!("`{name}` is the name of another one as well");
             at.element(place, |at| at.field("name", |at| at.error::<()>(why)));
         }
-        names.push(name);
     }
     list(at, FaultEntry::decode)
+}
+
+/// Nothing is 0 %, which is easily overlooked where it stops every fault.
+fn read_max_percentage(at: Cursor<'_>) -> Option<Option<Percentage>> {
+    if at.value().as_object().is_some_and(|object| object.iter().all(|(_, value)| value.is_null())) {
+        return at.error("lets no fault be: it needs a value, such as {value: 5} for 5 %");
+    }
+    Option::<Percentage>::decode_or_absent(at)
+}
+
+/// In a match such a name can be a claim's.
+fn read_when_headers(at: Cursor<'_>) -> Option<BTreeMap<String, StringCondition>> {
+    let headers = read_headers(at)?;
+    let before = at.errors();
+    for name in headers.keys().filter(|name| name.starts_with('@')) {
+        at.field(name, |at| at.error::<()>("is a claim, and here are headers alone: put it into the match of a fault"));
+    }
+    (at.errors() == before).then_some(headers)
 }
 
 fn read_cookies(at: Cursor<'_>) -> Option<BTreeMap<String, StringCondition>> {

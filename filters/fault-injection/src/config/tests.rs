@@ -173,7 +173,7 @@ fn aborts() {
 fn throughputs() {
     let limit = |limit| Measure::Fixed(KibPerSecond(NonZeroU64::new(limit).unwrap()));
     for (fields, expected) in [
-        (json!({"limitKbps": 1}), limit(1)),
+        (json!({"limitKbps": 8}), limit(8)),
         (json!({"limitKbps": "9223372036854775807"}), limit(9_223_372_036_854_775_807)),
         (json!({"headerLimit": {}}), Measure::Header),
     ] {
@@ -216,7 +216,7 @@ fn percentages() {
         for fault in [
             right(&delay(json!({"percentage": percentage}))).delay.unwrap().percentage,
             right(&abort(json!({"httpStatus": 503, "percentage": percentage}))).abort.unwrap().percentage,
-            right(&throughput(json!({"limitKbps": 1, "percentage": percentage}))).throughput.unwrap().percentage,
+            right(&throughput(json!({"limitKbps": 8, "percentage": percentage}))).throughput.unwrap().percentage,
         ] {
             assert_eq!((fault.numerator, fault.denominator), expected, "{percentage}");
         }
@@ -258,7 +258,7 @@ fn without_a_percentage_there_is_no_fault() {
     };
     none(&warns(&delay(json!({"percentage": null})), &[&format!("delay: {WHY}")]));
     none(&warns(&abort(json!({"httpStatus": 503, "percentage": null})), &[&format!("abort: {WHY}")]));
-    none(&warns(&throughput(json!({"limitKbps": 1, "percentage": null})), &[&format!("throughput: {WHY}")]));
+    none(&warns(&throughput(json!({"limitKbps": 8, "percentage": null})), &[&format!("throughput: {WHY}")]));
     let empty = delay(json!({"percentage": {}}));
     none(&warns(&empty, &["delay.percentage: has no effect: without a value it is 0 %"]));
     // What seems to be missing is what is misspelt.

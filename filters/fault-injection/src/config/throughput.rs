@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU64;
 
-use pointsman_wire::{Cursor, Decode, message, whole_or};
+use pointsman_wire::{Cursor, Decode, Number, message, number, whole_or};
 
 use super::{Fault, FromHeader, Percentage, check_measure, check_percentage, measure};
 
@@ -40,7 +40,17 @@ impl Decode for KibPerSecond {
     }
 }
 
+/// With Envoy's default buffers a slower response stands still for longer than Envoy's default idle time-out, 5 minutes.
+const SLOW: i64 = 8;
+
 fn check_throughput(at: Cursor<'_>, all_known: bool) {
+    if let Some(Number::Whole(1..SLOW)) = at.value().get("limitKbps").and_then(number) {
+        at.field("limitKbps", |at| {
+            at.warning(
+                "is so slow that the stream idle time-out may end the response: see README, Throughput, for the buffers",
+            );
+        });
+    }
     check_measure(at, all_known, &["limitKbps", "headerLimit"]);
     check_percentage(at, all_known);
 }

@@ -11,11 +11,8 @@ const ALL: &str = "h/ | x-envoy-fault-delay-request: 7 | x-envoy-fault-delay-req
                    | x-envoy-fault-throughput-response-percentage: 100";
 
 const DELAY: [&str; 2] = ["-x-envoy-fault-delay-request", "-x-envoy-fault-delay-request-percentage"];
-const ABORT: [&str; 3] = [
-    "-x-envoy-fault-abort-request",
-    "-x-envoy-fault-abort-grpc-request",
-    "-x-envoy-fault-abort-request-percentage",
-];
+const ABORT: [&str; 3] =
+    ["-x-envoy-fault-abort-request", "-x-envoy-fault-abort-grpc-request", "-x-envoy-fault-abort-request-percentage"];
 const THROUGHPUT: [&str; 2] = ["-x-envoy-fault-throughput-response", "-x-envoy-fault-throughput-response-percentage"];
 
 fn by(kind: &str, percent: u32) -> Value {
@@ -47,18 +44,12 @@ fn each_kind() {
         ),
         ("h/ | x-envoy-fault-abort-request: 404", "404 by faults[0]; => x-fault: abort 404 by faults[0]"),
         ("h/ | x-envoy-fault-abort-request: 600", "passes"),
-        (
-            "h/ | x-envoy-fault-abort-grpc-request: 5",
-            "200 grpc 5 by faults[0]; => x-fault: abort grpc 5 by faults[0]",
-        ),
+        ("h/ | x-envoy-fault-abort-grpc-request: 5", "200 grpc 5 by faults[0]; => x-fault: abort grpc 5 by faults[0]"),
         (
             "h/ | x-envoy-fault-abort-grpc-request: 5 | x-envoy-fault-abort-request: 404",
             "404 by faults[0]; => x-fault: abort 404 by faults[0]",
         ),
-        (
-            "h/ | x-envoy-fault-throughput-response: 9",
-            "slow 9 KiB/s; => x-fault: throughput 9 KiB/s by faults[0]",
-        ),
+        ("h/ | x-envoy-fault-throughput-response: 9", "slow 9 KiB/s; => x-fault: throughput 9 KiB/s by faults[0]"),
         (ALL, "delay 7ms; 404 by faults[0]; => x-fault: delay 7ms by faults[0], abort 404 by faults[0]"),
     ] {
         assert_eq!(fixture.ask(request), expected, "{request}");
@@ -174,10 +165,7 @@ fn beside_fixed_ones() {
     let fault = with(delay(100), &by("abort", 100));
     let mut fixture = Fixture::new(&faults(json!([{"fault": fault}]), json!({})));
     assert_eq!(fixture.ask("h/ | x-envoy-fault-abort-request: 404"), "delay 5ms; 404 by faults[0]");
-    assert_eq!(
-        fixture.ask("h/ | x-envoy-fault-delay-request: 70"),
-        "delay 5ms; -x-envoy-fault-delay-request"
-    );
+    assert_eq!(fixture.ask("h/ | x-envoy-fault-delay-request: 70"), "delay 5ms; -x-envoy-fault-delay-request");
     // One entry's header asks nothing of another's.
     let mut configuration = rules(json!([{"fault": by("abort", 100)}]));
     configuration["faults"] = json!([{"name": "own", "fault": by("delay", 100)}]);

@@ -151,7 +151,7 @@ fn metrics_add_up() {
                 let overflows = caps.map(|cap| proxy.metric(&format!("cap=.={cap};.;"), "faults_overflow"));
                 let capped: u64 = overflows.iter().sum::<i64>().try_into().unwrap();
                 assert_eq!(proxy.injected() + capped, hits, "{overflows:?}, {workers} workers, {section}");
-                assert!((capped > 0) == !section.as_object().unwrap().is_empty(), "{section}");
+                assert_eq!(capped == 0, section == json!({}), "{section}");
                 assert_eq!(overflows[2], 0);
             }
         }
@@ -196,7 +196,7 @@ fn cells_do_not_grow() {
         after.push(largest);
     }
     assert_eq!(proxy.workers[0].fixture.host.cells.borrow().len(), 2);
-    let most = "fault/active/".len() + "fault/credit/".len() + 8 * 20 + 8;
+    let most = "fault/active/".len() + "fault/credit/200000/".len() + 8 * 20 + 8;
     assert!(after.iter().all(|size| *size <= most), "{after:?}");
     let names = proxy.workers[0].fixture.host.metrics.borrow().len();
     assert!(names <= 5, "{names} metrics");
@@ -262,12 +262,16 @@ fn whose_caps() {
     assert!(live.delay.is_some());
     let mut updated = at("one", &host);
     assert_eq!(updated.ask("h/"), "passes");
-    assert_eq!(updated.metrics().split(", ").nth(1), Some("a maxActive faults_overflow 1"));
+    // Now the share would let it be, and keeps what is not spent.
+    assert_eq!(updated.ask("h/"), "passes");
+    let capped = "a maxActive faults_overflow 1, a maxPercentage faults_overflow 2";
+    assert_eq!(updated.metrics(), format!("a active_faults 1, a delays_injected 1, {capped}"));
     let mut other = at("two", &host);
     assert_eq!(other.ask("h/"), "passes");
     assert_eq!(other.ask("h/"), "delay 5ms");
     // The old one's end frees the new one's slot.
     first.end(live);
-    updated.ask("h/");
     assert_eq!(updated.ask("h/"), "delay 5ms");
+    assert_eq!(updated.ask("h/"), "delay 5ms");
+    assert_eq!(updated.ask("h/"), "passes");
 }

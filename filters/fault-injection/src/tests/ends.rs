@@ -20,25 +20,36 @@ fn active(fixture: &Fixture) -> (i64, u64) {
 fn active_until_the_end() {
     let all = with(with(delay(50), &abort(503, 50)), &slow(50));
     const MISS: u64 = 999_999;
-    for (numbers, delays) in [([0, MISS, MISS], 1), ([0, 0, 0], 1), ([MISS, 0, 0], 0), ([MISS, MISS, 0], 0)] {
+    // A delay is over when the request goes on; all else with the request.
+    for (numbers, delays, lasts) in [
+        ([0, MISS, MISS], true, false),
+        ([0, 0, 0], true, true),
+        ([0, MISS, 0], true, true),
+        ([MISS, 0, 0], false, true),
+        ([MISS, MISS, 0], false, true),
+    ] {
+        let later = if lasts { (1, 1) } else { (0, 0) };
         // How far it comes: its client is gone in the delay; before the response; before the response's end.
         for reached in 0..3 {
             let mut fixture = fixture(&all, json!({"maxActive": 5}));
             fixture.host.random = numbers.into();
             let mut live = fixture.begin("h/");
-            assert_eq!(live.delay.is_some(), delays == 1);
+            assert_eq!(live.delay.is_some(), delays);
             assert_eq!(active(&fixture), (1, 1), "{numbers:?}");
             assert!(fixture.filter.has_more(&live.stream) && fixture.filter.needs_beat(&live.stream));
-            if reached > 0 && delays == 1 {
+            if reached > 0 && delays {
                 fixture.wait(&mut live);
-                assert_eq!(active(&fixture), (1, 1), "{numbers:?}");
+            }
+            if reached > 0 {
+                assert_eq!(active(&fixture), later, "{numbers:?}");
+                assert_eq!(fixture.filter.has_more(&live.stream), lasts);
+                assert_eq!(fixture.filter.needs_beat(&live.stream), lasts);
             }
             if reached > 1 {
                 fixture.respond(&mut live);
-                assert_eq!(active(&fixture), (1, 1), "{numbers:?}");
-                assert!(fixture.filter.has_more(&live.stream), "its end is still to come");
+                assert_eq!(active(&fixture), later, "{numbers:?}");
+                assert_eq!(fixture.filter.has_more(&live.stream), lasts, "its end is still to come");
             }
-            assert!(fixture.filter.has_more(&live.stream));
             fixture.filter.on_end(&mut live.stream, &mut fixture.host);
             assert_eq!(active(&fixture), (0, 0), "{numbers:?} {reached}");
             // However often it ends.
@@ -69,7 +80,7 @@ fn no_more_than_max_active() {
     assert_eq!(active(&fixture), (2, 2));
     // Each fault that it would have got is counted, and it goes on.
     assert_eq!(fixture.draw(&[0, 0], "h/"), "passes");
-    assert_eq!(fixture.metrics(), "a active_faults 2, a maxActive faults_overflow 2, a delays_injected 2");
+    assert_eq!(fixture.metrics(), "a active_faults 2, a delays_injected 2, a maxActive faults_overflow 2");
     // Whoever has one is not asked again.
     let mut first = first;
     fixture.wait(&mut first);
@@ -78,6 +89,21 @@ fn no_more_than_max_active() {
     assert_eq!(fixture.ask("h/"), "delay 5ms; slow 64 KiB/s");
     assert_eq!(fixture.end(second), "delay 5ms");
     assert_eq!(active(&fixture), (0, 0));
+}
+
+/// Who was refused once is refused all: a slot that comes free meanwhile is not for it, nor is another's fault.
+#[test]
+fn refused_once() {
+    let mut configuration = rules(json!([{"fault": with(delay(100), &abort(501, 100))}]));
+    configuration["faults"] = json!([{"name": "own", "fault": delay(100)}]);
+    configuration["faultInjection"] = json!({"maxActive": 1});
+    let mut fixture = Fixture::new(&configuration);
+    let first = fixture.begin("h/");
+    // Its own delay would be the first; then the rule's is not drawn for it, but the rule's abort is.
+    assert_eq!(fixture.draw(&[0, 0], "h/"), "passes");
+    let capped = "own maxActive faults_overflow 1, vs http[0] maxActive faults_overflow 1";
+    assert_eq!(fixture.metrics(), format!("own active_faults 1, own delays_injected 1, {capped}"));
+    fixture.end(first);
 }
 
 #[test]
@@ -114,5 +140,5 @@ fn no_more_than_the_share() {
         assert_eq!(fixture.ask(request), expected);
         assert_eq!(active(&fixture), (0, 0));
     }
-    assert_eq!(fixture.metrics(), "a maxPercentage faults_overflow 4, a delays_injected 2");
+    assert_eq!(fixture.metrics(), "a delays_injected 2, a maxPercentage faults_overflow 4");
 }

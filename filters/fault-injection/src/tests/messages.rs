@@ -23,7 +23,10 @@ fn warns(configuration: &Value, expected: &[&str]) {
 fn of_both(table: &[(Value, &str)]) {
     for (fields, expected) in table {
         says(&faults(json!([]), fields.clone()), &[&format!("faultInjection.{expected}")]);
-        says(&faults(json!([with(json!({"fault": delay(1)}), fields)]), json!({})), &[&format!("faults[0].{expected}")]);
+        says(
+            &faults(json!([with(json!({"fault": delay(1)}), fields)]), json!({})),
+            &[&format!("faults[0].{expected}")],
+        );
     }
 }
 
@@ -32,24 +35,27 @@ fn of_the_section() {
     const EXPECTED: &str = "expected a whole number from 0 to 4294967295";
     for (fields, expected) in [
         (json!({"maxActive": -1}), format!("maxActive: -1 is not in range, {EXPECTED}")),
-        (json!({"maxActive": 0.5}), format!("maxActive: 0.5 is not a whole number")),
+        (json!({"maxActive": 0.5}), format!("maxActive: 0.5 is not in range, {EXPECTED}")),
         (json!({"maxActive": 4_294_967_296u64}), format!("maxActive: 4294967296 is not in range, {EXPECTED}")),
         (json!({"maxActive": true}), "maxActive: true is a boolean, expected a whole number".into()),
-        (
-            json!({"maxPercentage": 5}),
-            "maxPercentage: 5 is a number, expected an object such as {value: …}".into(),
-        ),
+        (json!({"maxPercentage": 5}), "maxPercentage: 5 is a number, expected an object such as {value: …}".into()),
         (
             json!({"maxPercentage": {"value": 101}}),
             "maxPercentage.value: 101 is not a percentage, expected 0, or 0.0001 to 100".into(),
         ),
-        (json!({"maxPercentage": {}}), "maxPercentage: lets no fault be: it needs a value".into()),
+        (
+            json!({"maxPercentage": {}}),
+            "maxPercentage: lets no fault be: it needs a value, such as {value: 5} for 5 %".into(),
+        ),
         (json!({"maxPercentages": {}}), "maxPercentages: unknown field; did you mean `maxPercentage`?".into()),
         (json!({"max_active": 1}), "max_active: unknown field; did you mean `maxActive`?".into()),
-        (json!({"responseHeader": "x fault"}), "responseHeader: ".into()),
-        (json!({"responseHeader": ""}), "responseHeader: ".into()),
-        (json!({"responseHeader": ":status"}), "responseHeader: ".into()),
-        (json!({"responseHeader": 1}), "responseHeader: ".into()),
+        (json!({"responseHeader": "x fault"}), "responseHeader: `x fault` is not a header's name".into()),
+        (json!({"responseHeader": ""}), "responseHeader: a header's name is empty".into()),
+        (
+            json!({"responseHeader": ":status"}),
+            "responseHeader: only `:authority` may be changed, and only in a request".into(),
+        ),
+        (json!({"responseHeader": 1}), "responseHeader: 1 is a number, expected a string: put it in quotes".into()),
         (
             json!({"faults": []}),
             "faults: unknown field; known here: maxActive, maxPercentage, startTime, endTime, when, shadow, \
@@ -59,8 +65,11 @@ fn of_the_section() {
     ] {
         says(&json!({"faultInjection": fields}), &[&format!("faultInjection.{expected}")]);
     }
-    says(&json!({"faultInjection": []}), &["faultInjection: "]);
-    says(&json!({"faultInjection": "on"}), &["faultInjection: "]);
+    says(&json!({"faultInjection": []}), &["faultInjection: a list, expected an object such as {maxActive: …}"]);
+    says(
+        &json!({"faultInjection": "on"}),
+        &["faultInjection: \"on\" is a string, expected an object such as {maxActive: …}"],
+    );
 }
 
 #[test]
@@ -85,22 +94,31 @@ fn of_both_scopes() {
         (json!({"when": {"header": {"x": {}}}}), "when.header: unknown field; did you mean `headers`?"),
         (json!({"when": {"uri": {"prefix": "/"}}}), "when.uri: unknown field; known here: headers, cookies"),
         (json!({"when": {"headers": {"a b": {}}}}), "when.headers[\"a b\"]: `a b` is not a header's name"),
-        (json!({"when": {"headers": {"x": "1"}}}), "when.headers.x: \"1\" is a string, expected an object such as {exact: …}"),
-        (json!({"when": {"headers": {"x": {"exat": "1"}}}}), "when.headers.x.exat: unknown field; did you mean `exact`?"),
+        (
+            json!({"when": {"headers": {"x": "1"}}}),
+            "when.headers.x: \"1\" is a string, expected an object such as {exact: …}",
+        ),
+        (
+            json!({"when": {"headers": {"x": {"exat": "1"}}}}),
+            "when.headers.x.exat: unknown field; did you mean `exact`?",
+        ),
         (
             json!({"when": {"headers": {"x": {"exact": "1", "prefix": "1"}}}}),
             "when.headers.x: has more than one of exact, prefix and regex: keep one",
         ),
         (
             json!({"when": {"headers": {"@request.auth.claims.group": {"exact": "dev"}}}}),
-            "when.headers[\"@request.auth.claims.group\"]: is a claim, and this is about headers alone: put it into \
-             the `match` of a fault",
+            "when.headers[\"@request.auth.claims.group\"]: is a claim, and here are headers alone: put it into the \
+             match of a fault",
         ),
-        (json!({"when": {"headers": [{"name": "x"}]}}), "when.headers: "),
+        (json!({"when": {"headers": [{"name": "x"}]}}), "when.headers: a list, expected an object"),
         (json!({"when": {"cookies": {"a b": {}}}}), "when.cookies[\"a b\"]: `a b` is not a cookie's name"),
         (json!({"when": {"cookies": {"": {}}}}), "when.cookies[\"\"]: `` is not a cookie's name"),
-        (json!({"when": {"cookies": {"c": {"exact": 1}}}}), "when.cookies.c.exact: 1 is a number, expected a string: put it in quotes"),
-        (json!({"when": {"cookies": "c=1"}}), "when.cookies: "),
+        (
+            json!({"when": {"cookies": {"c": {"exact": 1}}}}),
+            "when.cookies.c.exact: 1 is a number, expected a string: put it in quotes",
+        ),
+        (json!({"when": {"cookies": "c=1"}}), "when.cookies: \"c=1\" is a string, expected an object"),
     ]);
 }
 
@@ -110,8 +128,14 @@ fn of_entries() {
         (json!({}), &["[0].fault: is missing"][..]),
         (json!({"fault": null}), &["[0].fault: is missing"]),
         (json!({"fault": {}}), &["[0].fault: does nothing: it needs at least one of delay, abort and throughput"]),
-        (json!(null), &["[0]: null, expected an object such as {name: …}"]),
-        (json!("x"), &["[0]: \"x\" is a string, expected an object such as {name: …}"]),
+        (json!(null), &["[0]: null, expected an object such as {match: …}"]),
+        (json!("x"), &["[0]: \"x\" is a string, expected an object such as {match: …}"]),
+        (json!({"name": "a\nb", "fault": delay(1)}), &["[0].name: '\\n' cannot stand in a name"]),
+        (json!({"name": "\u{85}", "fault": delay(1)}), &["[0].name: '\\u{85}' cannot stand in a name"]),
+        (
+            json!({"name": "faults[2]", "fault": delay(1)}),
+            &["[0].name: `[` cannot stand in a fault's name: it is in those of places"],
+        ),
         (json!({"name": 1, "fault": delay(1)}), &["[0].name: 1 is a number, expected a string: put it in quotes"]),
         (
             json!({"abort": {"httpStatus": 503}}),
@@ -120,11 +144,14 @@ fn of_entries() {
                 "[0].fault: is missing",
             ],
         ),
-        (json!({"faults": delay(1)}), &["[0].faults: unknown field; did you mean `fault`?"]),
+        (json!({"faults": delay(1)}), &["[0].faults: unknown field; did you mean `fault`?", "[0].fault: is missing"]),
         (json!({"fault": delay(1), "match": {"uri": {}}}), &["[0].match: an object, expected a list"]),
         (
             json!({"fault": delay(1), "match": [{"url": {"exact": "/"}}, {"uri": {"regex": "("}}]}),
-            &["[0].match[0].url: unknown field; did you mean `uri`?", "[0].match[1].uri.regex: "],
+            &[
+                "[0].match[0].url: unknown field; did you mean `uri`?",
+                "[0].match[1].uri.regex: a ( is never closed; write \\( for the character",
+            ],
         ),
         (
             json!({"fault": delay(1), "maxActive": 5}),
@@ -142,7 +169,8 @@ fn of_entries() {
 #[test]
 fn names_that_stand_twice() {
     let entry = |name: &str| json!({"name": name, "fault": delay(1)});
-    let list = json!([entry("a"), entry("b"), entry("a"), entry(""), entry(""), {"name": "b"}, 7, {"name": 7}, entry("a")]);
+    let list =
+        json!([entry("a"), entry("b"), entry("a"), entry(""), entry(""), {"name": "b"}, 7, {"name": 7}, entry("a")]);
     says(
         &json!({"faults": list}),
         &[
@@ -150,7 +178,7 @@ fn names_that_stand_twice() {
             "faults[5].name: `b` is the name of another one as well",
             "faults[8].name: `a` is the name of another one as well",
             "faults[5].fault: is missing",
-            "faults[6]: 7 is a number, expected an object such as {name: …}",
+            "faults[6]: 7 is a number, expected an object such as {match: …}",
             "faults[7].name: 7 is a number, expected a string: put it in quotes",
             "faults[7].fault: is missing",
         ],
@@ -167,8 +195,32 @@ fn of_rules() {
     ] {
         says(&rules(json!([{}, {"fault": fault}])), &[&format!("virtualServices[0].http[1].fault{expected}")]);
     }
+    // No warning beside the error that the same value is.
+    let limit = |limit: i64| json!({"throughput": {"limitKbps": limit, "percentage": {"value": 1}}});
+    for none in [-1, 0] {
+        let why = format!("{none} is not a limit, expected a whole number of KiB a second, 1 or more");
+        let place = "virtualServices[0].http[0].fault.throughput.limitKbps";
+        says(&rules(json!([{"fault": limit(none)}])), &[&format!("{place}: {why}")]);
+    }
+    let slow = "is so slow that the stream idle time-out may end the response: see README, Throughput, for the buffers";
+    warns(
+        &json!({"faults": [{"fault": limit(1)}, {"fault": limit(7)}, {"fault": limit(8)}]}),
+        &[0, 1]
+            .map(|place| format!("faults[{place}].fault.throughput.limitKbps: {slow}"))
+            .each_ref()
+            .map(String::as_str),
+    );
+    // What Istio refuses to have beside it.
+    for answer in ["redirect", "directResponse"] {
+        let rule = json!({"fault": delay(1), answer: {}});
+        let (_, errors, _) = configure::<true>(&rules(json!([rule, {"fault": null, answer: {}}])), &Node::default());
+        let why = format!("cannot stand beside {answer}, which Istio refuses as well: nothing is routed here");
+        assert_eq!(errors, [format!("virtualServices[0].http[0].fault: {why}")]);
+    }
     // Beside what is wrong with the rule.
-    let both = rules(json!([{"match": [{"port": -1}], "fault": {"delay": {"fixedDelay": "1s", "percentage": {"value": -1}}}}]));
+    let both = rules(
+        json!([{"match": [{"port": -1}], "fault": {"delay": {"fixedDelay": "1s", "percentage": {"value": -1}}}}]),
+    );
     says(
         &both,
         &[
@@ -184,7 +236,8 @@ fn of_the_slim_module() {
     const WHY: &str = "this module is not called for responses, so that it costs a request less; pointsman.wasm is";
     let errors = |configuration: &Value| configure::<false>(configuration, &Node::default()).1;
     let mut configuration = rules(json!([{"fault": delay(1)}, {"fault": slow(1)}]));
-    configuration["faults"] = json!([{"fault": with(slow(1), &abort(503, 1))}, {"fault": delay(1)}, {"fault": slow(0)}]);
+    configuration["faults"] =
+        json!([{"fault": with(slow(1), &abort(503, 1))}, {"fault": delay(1)}, {"fault": slow(0)}]);
     configuration["faultInjection"] = json!({"responseHeader": "x-fault"});
     let places = [
         "faults[0].fault.throughput",
@@ -224,7 +277,7 @@ fn warnings() {
     let mut configuration = rules(json!([{"fault": {"delay": {"fixedDelay": "1s"}}}]));
     configuration["faults"] = json!([{
         "match": [{"statPrefix": "x"}],
-        "fault": {"abort": {"httpStatus": 503, "percent": 5}, "throughput": {"limitKbps": 1, "percentage": {}}},
+        "fault": {"abort": {"httpStatus": 503, "percent": 5}, "throughput": {"limitKbps": 64, "percentage": {}}},
     }]);
     warns(
         &configuration,

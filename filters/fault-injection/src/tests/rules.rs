@@ -60,7 +60,7 @@ fn beside_an_entry() {
     configuration["faults"] = json!([{"name": "own", "fault": {
         "delay": {"fixedDelay": "1ms", "percentage": {"value": 50}},
         "abort": {"grpcStatus": "UNAVAILABLE", "percentage": {"value": 50}},
-        "throughput": {"limitKbps": 1, "percentage": {"value": 50}},
+        "throughput": {"limitKbps": 9, "percentage": {"value": 50}},
     }}]);
     const MISS: u64 = 500_000;
     for (numbers, expected) in [
@@ -69,7 +69,7 @@ fn beside_an_entry() {
         (&[MISS, 0, 0], "delay 5ms; 200 grpc 14 by own"),
         (&[MISS, MISS, 0], "200 grpc 14 by own"),
         (&[MISS, MISS, MISS, 0], "501 by vs http[0]"),
-        (&[MISS, MISS, MISS, MISS, 0], "slow 1 KiB/s"),
+        (&[MISS, MISS, MISS, MISS, 0], "slow 9 KiB/s"),
         (&[MISS, MISS, MISS, MISS, MISS, 0], "slow 64 KiB/s"),
         (&[MISS; 6], "passes"),
         (&[0, MISS, MISS, MISS, 0], "delay 1ms; slow 64 KiB/s"),
@@ -83,7 +83,8 @@ fn beside_an_entry() {
 #[test]
 fn active_once() {
     let mut configuration = rules(json!([{"fault": with(delay(100), &abort(501, 100))}]));
-    configuration["faults"] = json!([{"name": "own", "fault": slow(100)}, {"name": "second", "fault": abort(500, 100)}]);
+    configuration["faults"] =
+        json!([{"name": "own", "fault": slow(100)}, {"name": "second", "fault": abort(500, 100)}]);
     configuration["faultInjection"] = json!({"maxActive": 1, "responseHeader": "x-fault"});
     let mut fixture = Fixture::new(&configuration);
     let mut live = fixture.begin("h/");
@@ -120,6 +121,11 @@ fn at_a_port_and_a_gateway() {
 fn rules_without_faults() {
     let mut fixture = Fixture::new(&rules(json!([{"match": [{"port": 80}]}, {}])));
     assert_eq!(fixture.ask("h/"), "passes");
+    assert_eq!(*fixture.host.asked.borrow(), [""; 0]);
+    let mut configuration = rules(json!([{"match": [{"port": 80}]}, {}]));
+    configuration["faults"] = json!([{"fault": delay(1)}]);
+    let mut fixture = Fixture::new(&configuration);
+    assert_eq!(fixture.draw(&[999_999], "h/"), "passes");
     assert_eq!(*fixture.host.asked.borrow(), [""; 0]);
     let mut fixture = Fixture::new(&rules(json!([{"match": [{"port": 80}]}, {"fault": delay(1)}])));
     assert_eq!(fixture.draw(&[999_999], "h/"), "passes");

@@ -44,7 +44,8 @@ fn half_a_window() {
         (json!({"endTime": "2026-11-22T10:00:00Z"}), "503 by faults[0]", "passes"),
     ] {
         for configuration in both(&abort(503, 100), &fields) {
-            for (wall, expected) in [(0, before), (TEN - 1, before), (TEN, after), (u64::MAX, after)] {
+            // Without a clock nobody knows, and then there is no fault.
+            for (wall, expected) in [(0, "passes"), (1, before), (TEN - 1, before), (TEN, after), (u64::MAX, after)] {
                 let mut fixture = Fixture::new(&configuration);
                 fixture.host.wall = wall;
                 assert_eq!(fixture.ask("h/"), expected, "{wall} {fields}");
@@ -181,4 +182,13 @@ fn shadow_of_all() {
     // The rule's delay, the entry's abort, the rule's throughput.
     assert_eq!(fixture.draw(&[0, 500_000, 0], "h/"), "passes");
     assert_eq!(fixture.metrics(), "vs http[0] shadow_delays_injected 1, vs http[0] shadow_response_rl_injected 1");
+    // Of each kind one would be done: the first that chance chooses.
+    let configuration = with(
+        rules(json!([{"fault": delay(100)}])),
+        &faults(json!([{"name": "own", "fault": delay(50)}]), json!({"shadow": true})),
+    );
+    let mut fixture = Fixture::new(&configuration);
+    assert_eq!(fixture.draw(&[0], "h/"), "passes");
+    assert_eq!(fixture.draw(&[500_000, 0], "h/"), "passes");
+    assert_eq!(fixture.metrics(), "own shadow_delays_injected 1, vs http[0] shadow_delays_injected 1");
 }

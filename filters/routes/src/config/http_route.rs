@@ -7,10 +7,10 @@ use super::HttpMatchRequest;
 message! {
     /// The fields that concern every filter.
     struct Frame = "HTTPRoute" {
-        /// The route's name in logs and explanations.
-        name: String = "name",
         /// One of them must hold; none at all: the rule always matches.
         matches: Vec<HttpMatchRequest> = "match",
+        /// The route's name in logs and explanations.
+        name: String = "name",
     }
     refused {
         "delegate": "a filter sees no other VirtualServices than those given to it: write the delegate's rules here",
@@ -30,7 +30,7 @@ pub struct HttpRoute<P> {
     /// What each filter of the module has read of it.
     pub parts: P,
     /// Whether there is more to it, which is another module's.
-    pub has_more: bool,
+    pub is_read_in_part: bool,
 }
 
 /// What the filters of a module read of a rule: a tuple of messages, one of each.
@@ -98,11 +98,11 @@ const NAMES: [&str; OF_FILTERS.len()] = {
 impl<P: RuleParts> Decode for HttpRoute<P> {
     fn decode(at: Cursor<'_>) -> Option<Self> {
         let frame = Frame::decode_beside(at, Others::names(&NAMES));
-        let has_more = leave_to_others::<P>(at);
+        let is_read_in_part = leave_to_others::<P>(at);
         let others = Others::names(&["name", "match"]).and_of(P::FIELDS).and_the_rest();
         let parts = P::decode(at, others);
         let Frame { name, matches } = frame?;
-        Some(Self { name, matches, parts: parts?, has_more })
+        Some(Self { name, matches, parts: parts?, is_read_in_part })
     }
 }
 
@@ -111,7 +111,7 @@ impl<P: RuleParts> Decode for HttpRoute<P> {
 fn leave_to_others<P: RuleParts>(at: Cursor<'_>) -> bool {
     let is_ours = |name: &str| P::FIELDS.iter().copied().flatten().any(|field| field.name == name);
     let routes = is_ours("route");
-    let mut has_more = false;
+    let mut is_any = false;
     at.entries(|name, at| {
         let Some((_, module)) = OF_FILTERS.iter().find(|(known, _)| *known == name) else { return };
         if is_ours(name) || at.value().is_null() {
@@ -119,10 +119,10 @@ fn leave_to_others<P: RuleParts>(at: Cursor<'_>) -> bool {
         }
         match routes {
             true => drop(at.error::<()>(missing_filter(module))),
-            false => has_more = true,
+            false => is_any = true,
         }
     });
-    has_more
+    is_any
 }
 
 /// Which modules have what this one has not.

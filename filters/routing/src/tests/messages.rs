@@ -39,7 +39,7 @@ fn unknown_fields_and_their_neighbours() {
         (json!({"route": to("a"), "header": {}}), ".header: unknown field; did you mean `headers`?"),
         (
             json!({"route": to("a"), "banana": 1}),
-            ".banana: unknown field; known here: name, match, route, redirect, directResponse, rewrite, timeout, retries, mirror, \
+            ".banana: unknown field; known here: match, name, route, redirect, directResponse, rewrite, timeout, retries, mirror, \
              mirrorPercentage, mirrorPercent, mirrors, corsPolicy, headers, sticky",
         ),
         (

@@ -63,7 +63,8 @@ pub fn add(choices: &mut Choices<'_>, configuration: &mut Value) -> bool {
     if choices.one_in(3) {
         configuration["faultInjection"] = object([
             ("maxActive", maybe(choices, 3, |choices| choices.below(2).into())),
-            ("maxPercentage", maybe(choices, 3, percentage)),
+            // Any other share depends on the requests before.
+            ("maxPercentage", maybe(choices, 3, |_| json!({"value": 100}))),
             ("shadow", maybe(choices, 4, |_| true.into())),
             ("responseHeader", maybe(choices, 2, |_| "x-fault".into())),
         ]);

@@ -4,6 +4,7 @@
 mod bodies;
 mod calls;
 mod ends;
+mod fake_proxy;
 mod sequences;
 mod waits;
 
@@ -18,6 +19,8 @@ use pointsman_http::{HeaderMap, Write};
 use pointsman_routes::Policy;
 use pointsman_wire::Cursor;
 
+use fake_proxy::{FakeProxy, FakeStream, State};
+
 use super::{Call, Flow, Outcome, Worker};
 use crate::abi::{Buffer, Level, Map, Status};
 use crate::proxy::Proxy;
@@ -26,7 +29,8 @@ const ROOT: u32 = 1;
 const MILLISECOND: u64 = 1_000_000;
 
 /// A filter that does what the request's header `x-N` says, word by word: `d5` waits 5 ms, `h` and `g` ask over HTTP and
-/// gRPC, `r` answers with 403, `k` goes on and keeps the stream for the response. Each time that it is called, it adds a
+/// gRPC, `r` answers with 403, `k` goes on and keeps the stream for the response, `b5` holds each part of its
+/// body back for 5 ms, `e`, before another word, keeps it until its end. Each time that it is called, it adds a
 /// line to the request's header `story`.
 struct Scripted<const N: usize> {
     generation: u32,
@@ -65,7 +69,7 @@ impl<const N: usize> Filter for Scripted<N> {
         name == b"steering"
     }
 
-    fn on_request(&self, stream: &mut Stream, wake: Wake, request: &mut Request, host: &mut dyn Host) -> Step {
+    fn on_request(&self, stream: &mut Stream, wake: Wake, request: &mut Request, _: &mut dyn Host) -> Step {
         let woken = match wake {
             Wake::Arrived => "arrived".into(),
             Wake::Delayed => "delayed".into(),
@@ -78,10 +82,17 @@ impl<const N: usize> Filter for Scripted<N> {
         let line = format!("{}.{N} {woken}", self.generation);
         request.edits.add(b"story".as_slice().into(), line.into_bytes().into());
         let script = request.headers().first(format!("x-{N}").as_bytes()).map(text).unwrap_or_default();
-        let Some(word) = script.split_whitespace().nth(stream.position) else {
+        let mut words = script.split_whitespace().skip(stream.position);
+        let mut word = words.next();
+        stream.position += 1;
+        if word == Some("e") {
+            stream.holds = true;
+            word = words.next();
+            stream.position += 1;
+        }
+        let Some(word) = word else {
             return Step::Continue;
         };
-        stream.position += 1;
         let (timeout, cluster) = (Duration::from_secs(1), "asked".to_owned());
         match word.split_at(1) {
             ("d", time) => Step::Delay(Duration::from_millis(time.parse().unwrap())),
@@ -94,10 +105,6 @@ impl<const N: usize> Filter for Scripted<N> {
                 timeout,
             }),
             ("r", _) => Step::Reply(LocalReply { status: 403, details: "scripted".into(), ..LocalReply::default() }),
-            ("e", _) => {
-                stream.holds = true;
-                self.on_request(stream, Wake::Arrived, request, host)
-            }
             ("b", time) => {
                 (stream.holds, stream.slow) = (true, Some(time.parse::<u64>().unwrap() * MILLISECOND));
                 Step::Continue
@@ -150,197 +157,6 @@ impl<const N: usize> Filter for Scripted<N> {
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
-}
-
-/// What has become of a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    /// The module is being asked about it, or it waits.
-    Open,
-    /// It was let through.
-    Passed,
-    /// It was answered.
-    Answered(u32),
-}
-
-struct FakeStream {
-    headers: Vec<u8>,
-    state: State,
-    /// How much of its response is held back.
-    held: usize,
-    writes: Vec<String>,
-    response_writes: Vec<String>,
-}
-
-/// See the module.
-struct FakeProxy {
-    now: u64,
-    /// How often each call was made.
-    calls: RefCell<BTreeMap<&'static str, usize>>,
-    current: u32,
-    streams: BTreeMap<u32, FakeStream>,
-    /// In milliseconds, and when it is due.
-    tick: (u32, u64),
-    tokens: u32,
-    under_way: Vec<Call>,
-    /// What the proxy refuses.
-    refused: &'static str,
-    /// An answer is there to be read.
-    answer: Option<Vec<u8>>,
-    log: Vec<String>,
-    metrics: BTreeMap<String, i64>,
-}
-
-impl FakeProxy {
-    fn count(&self, call: &'static str) {
-        *self.calls.borrow_mut().entry(call).or_default() += 1;
-    }
-
-    fn check(&self, call: &'static str) -> Result<(), Status> {
-        self.count(call);
-        if self.refused == call { Err(Status(2)) } else { Ok(()) }
-    }
-
-    fn stream(&mut self) -> &mut FakeStream {
-        let current = self.current;
-        self.streams.get_mut(&current).unwrap_or_else(|| panic!("there is no request {current}"))
-    }
-}
-
-impl Host for FakeProxy {
-    fn monotonic(&self) -> u64 {
-        self.count("clock");
-        self.now
-    }
-
-    fn wall(&self) -> u64 {
-        self.count("clock");
-        self.now
-    }
-
-    fn vm(&self) -> u64 {
-        1
-    }
-
-    fn random(&mut self) -> u64 {
-        0 // no call to the proxy
-    }
-
-    fn add(&mut self, metric: &Metric, amount: i64) {
-        self.count("metric");
-        *self.metrics.entry(metric.name().to_owned()).or_default() += amount;
-    }
-
-    fn cell(&self, _: &str) -> Cell {
-        self.count("cell");
-        Cell::default()
-    }
-
-    fn set_cell(&mut self, _: &str, _: &[u8], _: u32) -> Result<(), Changed> {
-        self.count("cell");
-        Ok(())
-    }
-
-    fn property(&self, path: &[&str]) -> Option<Vec<u8>> {
-        self.count("property");
-        (path == ["destination", "port"]).then(|| 80u64.to_le_bytes().to_vec())
-    }
-
-    fn response_headers(&mut self) -> Option<HeaderMap> {
-        self.count("read");
-        HeaderMap::parse(HeaderMap::serialize(&[(":status", "200")])).ok()
-    }
-}
-
-impl Proxy for FakeProxy {
-    fn read_map(&mut self, map: Map) -> Result<Vec<u8>, Status> {
-        self.check("read")?;
-        match map {
-            Map::Request => Ok(self.stream().headers.clone()),
-            Map::CallResponse => Ok(self.answer.clone().expect("an answer is read when there is one")),
-            Map::Response => panic!("nobody looks at the response's headers"),
-        }
-    }
-
-    fn write_map(&mut self, map: Map, write: Write<'_>) -> Result<(), Status> {
-        self.check("write")?;
-        let line = match write {
-            Write::Add(name, value) => format!("+{}={}", text(name), text(value)),
-            Write::Replace(name, value) => format!("{}={}", text(name), text(value)),
-            Write::Remove(name) => format!("-{}", text(name)),
-        };
-        let stream = self.stream();
-        match map {
-            Map::Request => {
-                assert_eq!(stream.state, State::Open, "headers are written while they can be");
-                stream.writes.push(line);
-            }
-            _ => stream.response_writes.push(line),
-        }
-        Ok(())
-    }
-
-    fn read_buffer(&mut self, _: Buffer) -> Result<Vec<u8>, Status> {
-        self.check("buffer")?;
-        assert!(self.answer.is_some(), "an answer is read when there is one");
-        Ok(b"body".to_vec())
-    }
-
-    fn reply(&mut self, reply: &LocalReply) -> Result<(), Status> {
-        self.check("reply")?;
-        let stream = self.stream();
-        assert_eq!(stream.state, State::Open, "a request is answered once, and not after it has gone on");
-        stream.state = State::Answered(reply.status);
-        Ok(())
-    }
-
-    fn resume(&mut self) -> Result<(), Status> {
-        self.check("resume")?;
-        let stream = self.stream();
-        assert_eq!(stream.state, State::Open, "a request is resumed once, and not after it was answered");
-        stream.state = State::Passed;
-        Ok(())
-    }
-
-    fn resume_response(&mut self) -> Result<(), Status> {
-        let stream = self.stream();
-        assert!(std::mem::take(&mut stream.held) > 0, "what is resumed is held: Envoy may crash otherwise");
-        self.check("resume response")
-    }
-
-    fn select(&mut self, context: u32) -> bool {
-        self.count("select");
-        let is_there = context == ROOT || self.streams.contains_key(&context);
-        if is_there {
-            self.current = context;
-        }
-        is_there
-    }
-
-    fn set_tick_period(&mut self, milliseconds: u32) {
-        self.count("tick");
-        self.tick = (milliseconds, self.now.saturating_add(u64::from(milliseconds) * MILLISECOND));
-    }
-
-    fn http_call(&mut self, _: &HttpCall) -> Option<u32> {
-        self.check("http call").ok()?;
-        assert_eq!(self.current, ROOT, "a call-out is the root context's");
-        self.tokens += 1;
-        self.under_way.push(Call::Http(self.tokens));
-        Some(self.tokens)
-    }
-
-    fn grpc_call(&mut self, _: &GrpcCall) -> Option<u32> {
-        self.check("grpc call").ok()?;
-        assert_eq!(self.current, ROOT, "a call-out is the root context's");
-        self.tokens += 1;
-        self.under_way.push(Call::Grpc(self.tokens));
-        Some(self.tokens)
-    }
-
-    fn log(&mut self, _: Level, message: &str) {
-        self.log.push(message.into());
-    }
 }
 
 /// A worker and its proxy.
