@@ -226,3 +226,20 @@ fn what_steers_is_taken_out() {
     assert_eq!(world.proxy.streams[&2].writes[0], "-steering");
     world.assert_empty();
 }
+
+/// What a tick wakes takes stack of the proxy's, so it wakes few, and the next tick comes at once.
+#[test]
+fn many_that_are_due_together() {
+    let mut world = World::new(filters(0));
+    (0..1000).for_each(|context| drop(world.arrive(context + 10, &[("x-0", "d5")])));
+    let passed = |world: &World<Filters>| (10..1010).filter(|context| world.state(*context) == State::Passed).count();
+    world.advance(5 * MILLISECOND);
+    let mut woken = vec![passed(&world)];
+    while *woken.last().unwrap() < 1000 {
+        world.advance(MILLISECOND);
+        woken.push(passed(&world));
+    }
+    assert!(woken[0] > 0 && woken.windows(2).all(|pair| (1..=64).contains(&(pair[1] - pair[0]))), "{woken:?}");
+    (10..1010).for_each(|context| drop(world.end(context)));
+    world.assert_empty();
+}
