@@ -6,13 +6,15 @@ use pointsman_http::{Edits, HeaderMap};
 
 const CONTENT_LENGTH: &[u8] = b"content-length";
 const CONTENT_TYPE: &[u8] = b"content-type";
+const GRPC_STATUS: &[u8] = b"grpc-status";
+const GRPC_MESSAGE: &[u8] = b"grpc-message";
 
-/// What an operation can change in such an answer only within limits, or not at all.
-pub(crate) const CONTENT: [&[u8]; 2] = [CONTENT_LENGTH, CONTENT_TYPE];
+/// What an operation can change in such an answer only within limits, or not at all: Envoy writes it later.
+pub(crate) const CONTENT: [&[u8]; 4] = [CONTENT_LENGTH, CONTENT_TYPE, GRPC_STATUS, GRPC_MESSAGE];
 
 /// Whether no operation has seen it yet.
 pub(crate) fn is_written_later(name: &[u8]) -> bool {
-    CONTENT.contains(&name) || name == b"grpc-status" || name == b"grpc-message"
+    CONTENT.contains(&name)
 }
 
 /// Where a response comes from.
@@ -39,15 +41,18 @@ impl Origin {
 pub(crate) enum Content {
     /// There is a text: an operation may say another type.
     Text,
-    /// There is none, or gRPC has it: no operation may.
-    Fixed,
+    /// There is none: no operation may.
+    None,
+    /// It is gRPC's: no operation may, nor change the message; but a status that one has set stays.
+    Grpc,
 }
 
 impl Content {
     /// Of an answer with those headers.
     pub fn of(headers: &HeaderMap) -> Self {
         match headers.first(CONTENT_TYPE) {
-            None | Some(b"application/grpc") => Self::Fixed,
+            None => Self::None,
+            Some(b"application/grpc") => Self::Grpc,
             Some(_) => Self::Text,
         }
     }
@@ -55,6 +60,11 @@ impl Content {
     /// Takes out of the edits what Envoy would have overwritten.
     pub fn keep(&self, edits: &mut Edits) {
         edits.take(CONTENT_LENGTH);
+        if let Self::Grpc = self {
+            edits.take(GRPC_MESSAGE);
+            let status = edits.take(GRPC_STATUS).into_iter().next();
+            status.into_iter().for_each(|status| edits.set(GRPC_STATUS.into(), status));
+        }
         let mut types = edits.take(CONTENT_TYPE).into_iter();
         if let (Self::Text, Some(first)) = (self, types.next()) {
             edits.set(CONTENT_TYPE.into(), first);

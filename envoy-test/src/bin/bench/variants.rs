@@ -66,6 +66,7 @@ pub fn all() -> Vec<Variant> {
     let test = |module: &str, policy: &str| Ok(plain().module(test_module(module)?).policy(policy));
     let bare = |module: &str, calls: &str| test(module, &format!("{calls} cluster={CHOSEN}"));
     let ours = |policy: Value| Ok(plain().module(module("pointsman-routing")?).policy(policy));
+    let all = |policy: Value| Ok(plain().module(module("pointsman")?).policy(policy));
     let row = |name, config| Variant { name, floor: None, config, chooses: false, named: false };
     let rules = |name, kind, count| row(name, ours(Rules(kind, count).policy(HOST))).above(READ_AND_WRITE).chooses();
     let own = |name, kind, count| row(name, Ok(plain().routes(Rules(kind, count).routes()))).chooses();
@@ -101,7 +102,10 @@ pub fn all() -> Vec<Variant> {
         rules("routing: last of 1,000 path regexes", Kind::PathRegex, 1000),
         row("Envoy's own fault filter: nothing injected", Ok(plain().filter_before(own_fault()))),
         row("fault injection: nothing injected", fault_injection(json!([{"match": others, "fault": fault}])))
+            .above("bare: read"),
+        row("all filters: no policy for the host", all(Rules(Kind::Header, 20).policy("other.example.com")))
             .above(READ),
+        row("all filters: one rule, 1 write", all(Rules(Kind::Header, 1).policy(HOST))).above(READ_AND_WRITE).chooses(),
     ]
 }
 

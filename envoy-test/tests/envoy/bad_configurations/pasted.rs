@@ -74,7 +74,7 @@ fn has_numbers_for_text(tree: &Value) -> bool {
 }
 
 async fn each_file_is_refused_as_it_was_pasted(_: &Envoy) -> Result<()> {
-    let module = module("pointsman-routing")?;
+    let module = module("pointsman")?;
     let (watched, staging) = (tempfile::tempdir()?, tempfile::tempdir()?);
     let replace = |policy: &str| -> Result<()> {
         fs::write(staging.path().join("next.yaml"), file(&module, policy))?;

@@ -40,7 +40,7 @@ fn unknown_fields_and_their_neighbours() {
         (
             json!({"route": to("a"), "banana": 1}),
             ".banana: unknown field; known here: match, name, route, redirect, directResponse, rewrite, timeout, retries, mirror, \
-             mirrorPercentage, mirrorPercent, mirrors, corsPolicy, headers, sticky",
+             mirrorPercentage, mirrorPercent, mirrors, corsPolicy, headers, sticky, fault",
         ),
         (
             json!({"route": [{"destination": {"host": "a"}, "weigth": 1}]}),
