@@ -231,7 +231,9 @@ fn what_steers_is_taken_out() {
 #[test]
 fn many_that_are_due_together() {
     let mut world = World::new(filters(0));
-    (0..1000).for_each(|context| drop(world.arrive(context + 10, &[("x-0", "d5")])));
+    for context in 10..1010 {
+        world.arrive(context, &[("x-0", "d5")]);
+    }
     let passed = |world: &World<Filters>| (10..1010).filter(|context| world.state(*context) == State::Passed).count();
     world.advance(5 * MILLISECOND);
     let mut woken = vec![passed(&world)];
@@ -240,6 +242,8 @@ fn many_that_are_due_together() {
         woken.push(passed(&world));
     }
     assert!(woken[0] > 0 && woken.windows(2).all(|pair| (1..=64).contains(&(pair[1] - pair[0]))), "{woken:?}");
-    (10..1010).for_each(|context| drop(world.end(context)));
+    for context in 10..1010 {
+        world.end(context);
+    }
     world.assert_empty();
 }
