@@ -6,6 +6,7 @@ mod dist;
 mod envoy;
 #[cfg(test)]
 mod exports;
+mod rate_limit;
 mod reach;
 mod shrink;
 mod wasm_test_runner;
@@ -26,6 +27,8 @@ enum Step {
     Dist,
     /// Build the modules that only tests use into target/test-modules/
     TestModules,
+    /// Find or build the real rate-limit service (envoyproxy/ratelimit, by Go), and print where its binary is
+    Ratelimit,
     /// Install the runner for tests in Wasm (wasm-bindgen-test-runner), and print where it is
     WasmTestRunner,
 }
@@ -35,6 +38,7 @@ fn main() -> ExitCode {
         Step::Envoy => envoy::find().map(|path| println!("{}", path.display())),
         Step::Dist => dist::ships(),
         Step::TestModules => dist::for_tests(),
+        Step::Ratelimit => rate_limit::find().map(|path| println!("{}", path.display())),
         Step::WasmTestRunner => wasm_test_runner::find().map(|path| println!("{}", path.display())),
     };
     match done {

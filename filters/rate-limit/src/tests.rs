@@ -1,0 +1,7 @@
+//! Workers of one proxy, and what is to hold of all of them together.
+
+mod exact;
+mod flood;
+pub mod proxy;
+pub mod random;
+mod renamed;
