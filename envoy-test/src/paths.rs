@@ -17,15 +17,24 @@ pub fn envoy_binary() -> Result<PathBuf> {
         }
         return Ok(binary);
     }
-    let cache = match env::var_os("XDG_CACHE_HOME") {
-        Some(cache) => PathBuf::from(cache),
-        None => Path::new(&env::var_os("HOME").context("neither XDG_CACHE_HOME nor HOME is set")?).join(".cache"),
-    };
-    let binary = cache.join(CACHED_ENVOY);
+    let binary = cached(CACHED_ENVOY)?;
     if !binary.is_file() {
         bail!("there is no Envoy at {}: run `make envoy`, or set ENVOY_BIN", binary.display());
     }
     Ok(binary)
+}
+
+/// A path under the user's cache folder.
+pub(crate) fn cached(path: &str) -> Result<PathBuf> {
+    if let Some(cache) = set("XDG_CACHE_HOME") {
+        return Ok(cache.join(path));
+    }
+    Ok(set("HOME").context("neither XDG_CACHE_HOME nor HOME is set")?.join(".cache").join(path))
+}
+
+/// What a variable of the environment says, if it says anything.
+pub(crate) fn set(variable: &str) -> Option<PathBuf> {
+    env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from)
 }
 
 /// A module that ships, by its name: `module("pointsman-routing")`. It lies in `dist/`, or in `$POINTSMAN_DIST`.

@@ -19,6 +19,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 
 use crate::log::Log;
+use crate::paths::{cached, set};
 use crate::process::Process;
 use crate::upstream::UpstreamConfig;
 
@@ -205,12 +206,7 @@ async fn call(socket: &Path, method: &str, message: &[u8]) -> Result<(u32, Bytes
 
 /// `$RATELIMIT_BIN`, else what `cargo xtask ratelimit` has put into the cache.
 fn service_binary() -> Result<PathBuf> {
-    let binary = match (set("RATELIMIT_BIN"), set("XDG_CACHE_HOME"), set("HOME")) {
-        (Some(binary), ..) => binary,
-        (None, Some(cache), _) => cache.join(CACHED),
-        (None, None, Some(home)) => home.join(".cache").join(CACHED),
-        (None, None, None) => bail!("none of RATELIMIT_BIN, XDG_CACHE_HOME and HOME is set"),
-    };
+    let binary = set("RATELIMIT_BIN").map_or_else(|| cached(CACHED), Ok)?;
     if !binary.is_file() {
         bail!("there is no ratelimit at {}: run `cargo xtask ratelimit`, or set RATELIMIT_BIN", binary.display());
     }
@@ -229,8 +225,4 @@ fn redis_binary() -> Result<PathBuf> {
     let found = std::env::split_paths(&places).map(|place| place.join("redis-server")).find(|binary| binary.is_file());
     found
         .context("there is no redis-server: install it (Debian: apt-get install redis-server), or set REDIS_SERVER_BIN")
-}
-
-fn set(variable: &str) -> Option<PathBuf> {
-    std::env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from)
 }

@@ -129,17 +129,11 @@ impl<const RESPONSES: bool> FaultInjection<RESPONSES> {
 /// HTTP/2 the client sees an error of the protocol, on HTTP/1 stray bytes in front of the next answer.
 fn text_of(status: u32, headers: &HeaderMap) -> &'static [u8] {
     // gRPC is answered with 200 whatever the status, and the text is its message.
-    if matches!(status, 204 | 304) && !is_grpc(headers) { b"" } else { b"fault filter abort" }
+    if matches!(status, 204 | 304) && !headers.is_grpc() { b"" } else { b"fault filter abort" }
 }
 
 /// A gRPC status of which the proxy knows nothing: given one as such it would answer another, but one that stands there as
 /// a header already is left alone.
 fn unknown(status: u32, headers: &HeaderMap) -> Option<(Vec<u8>, Vec<u8>)> {
-    (status > 16 && is_grpc(headers)).then(|| (b"grpc-status".to_vec(), status.to_string().into_bytes()))
-}
-
-/// What Envoy answers as gRPC.
-fn is_grpc(headers: &HeaderMap) -> bool {
-    let rest = headers.first(b"content-type").and_then(|kind| kind.strip_prefix(b"application/grpc"));
-    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"+"))
+    (status > 16 && headers.is_grpc()).then(|| (b"grpc-status".to_vec(), status.to_string().into_bytes()))
 }

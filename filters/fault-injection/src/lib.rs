@@ -11,8 +11,6 @@ mod inject;
 mod limits;
 mod moment;
 mod pacing;
-#[cfg(test)]
-mod random;
 mod request_headers;
 mod scope;
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! When, and for whom, there are faults at all.
 
 use std::cell::OnceCell;
+use std::rc::Rc;
 
 use pointsman_host::Host;
 use pointsman_http::{HeaderMap, StringMatch, cookie};
@@ -31,7 +32,7 @@ impl<'a> Clock<'a> {
 pub struct Scope {
     start: Option<Moment>,
     end: Option<Moment>,
-    headers: Vec<(std::rc::Rc<[u8]>, StringMatch)>,
+    headers: Vec<(Rc<[u8]>, StringMatch)>,
     cookies: Vec<(Box<[u8]>, StringMatch)>,
     /// Faults are only counted.
     pub shadow: bool,
@@ -63,10 +64,8 @@ impl Scope {
 
     /// Whether it is the time for it, and the request one of those that it is for.
     pub fn includes(&self, headers: &HeaderMap, clock: &Clock<'_>) -> bool {
-        let has_header = |(name, matcher): &(_, StringMatch)| {
-            let name: &std::rc::Rc<[u8]> = name;
-            headers.values(name).any(|value| matcher.matches(value))
-        };
+        let has_header =
+            |(name, matcher): &(Rc<[u8]>, StringMatch)| headers.values(name).any(|value| matcher.matches(value));
         let has_cookie = |(name, matcher): &(Box<[u8]>, StringMatch)| {
             cookie::find(headers, name).is_some_and(|value| matcher.matches(value))
         };

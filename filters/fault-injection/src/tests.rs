@@ -18,7 +18,6 @@ use std::time::Duration;
 use pointsman_filter::{Filter as _, Request, Response, Step, Wake};
 use pointsman_host::{FakeHost, Node};
 use pointsman_http::{Edits, HeaderMap, Write};
-use pointsman_routes::{Policy, Rules};
 use serde_json::{Value, json};
 
 use crate::config::RuleFault;
@@ -176,12 +175,7 @@ fn configure<const RESPONSES: bool>(
     let report = Default::default();
     let configuration = configuration.into();
     let at = pointsman_wire::Cursor::new(&configuration, &pointsman_wire::Path::ROOT, &report);
-    let Policy { here, rules } = pointsman_routes::read::<(RuleFault,)>(at, node, true);
-    let rules = rules.map(|Rules { routes, origins, parts }| {
-        let parts = parts.into_iter().map(|(part,)| part).collect();
-        Rules { routes, origins, parts }
-    });
-    let filter = FaultInjection::configure(at, Policy { here, rules });
+    let filter = FaultInjection::configure(at, pointsman_routes::read::<(RuleFault,)>(at, node, true).of_one());
     let report = report.into_inner();
     let texts = |problems: &[pointsman_wire::Problem]| problems.iter().map(ToString::to_string).collect::<Vec<_>>();
     assert_eq!(filter.is_some(), report.errors().is_empty(), "{configuration:?} {report:?}");

@@ -6,11 +6,13 @@ pub mod cells;
 mod fake;
 mod metrics;
 mod node;
+mod random;
 pub mod slots;
 
 pub use fake::FakeHost;
 pub use metrics::{Metric, MetricKind};
 pub use node::{Node, Proxy};
+pub use random::Random;
 
 use cells::{Cell, Changed};
 use pointsman_http::HeaderMap;

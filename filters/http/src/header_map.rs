@@ -143,6 +143,12 @@ impl HeaderMap {
         self.hidden.iter().map(|line| line.name(&self.block))
     }
 
+    /// Whether it is the head of what Envoy takes for gRPC.
+    pub fn is_grpc(&self) -> bool {
+        let rest = self.first(b"content-type").and_then(|kind| kind.strip_prefix(b"application/grpc"));
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"+"))
+    }
+
     /// Whether the proxy has a line of that name, hidden or not.
     pub fn has(&self, name: &[u8]) -> bool {
         let is_it = |line: &Line| line.is_named(name, &self.block);

@@ -43,26 +43,6 @@ impl Decode for Nothing {
     }
 }
 
-fn has(at: Cursor<'_>, field: &str) -> bool {
-    at.value().get(field).is_some_and(|value| !value.is_null())
-}
-
-/// Exactly one of those fields is to be there.
-fn check_one(at: Cursor<'_>, all_known: bool, fields: &[&str]) {
-    match fields.iter().filter(|field| has(at, field)).count() {
-        0 if all_known => drop(at.error::<()>(format_args!("needs exactly one of {}", fields.join(", ")))),
-        0 => {}
-        _ => check_at_most_one(at, fields),
-    }
-}
-
-/// At most one of those fields is to be there.
-fn check_at_most_one(at: Cursor<'_>, fields: &[&str]) {
-    if fields.iter().filter(|field| has(at, field)).count() > 1 {
-        at.error::<()>(format_args!("has more than one of {}: keep one", fields.join(", ")));
-    }
-}
-
 /// Text that must be there.
 fn read_required(at: Cursor<'_>) -> Option<String> {
     if at.value().is_null() {

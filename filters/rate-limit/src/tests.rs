@@ -3,5 +3,4 @@
 mod exact;
 mod flood;
 pub mod proxy;
-pub mod random;
 mod renamed;

@@ -87,7 +87,7 @@ fn members(value: &[u8]) -> Option<HeaderMap> {
 
 /// Whether it is neither a truth value nor a number nor an object. A text of 8 bytes has no control characters, which
 /// the bytes of no number in use are without, or are not even UTF-8.
-fn is_text(value: &[u8]) -> bool {
+pub fn is_text(value: &[u8]) -> bool {
     match value.len() {
         1 => !matches!(value, [0 | 1]),
         8 => std::str::from_utf8(value).is_ok_and(|text| !text.chars().any(char::is_control)),

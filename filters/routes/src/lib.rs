@@ -22,6 +22,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+pub use claims::is_text;
 pub use conditions::{Conditions, Failure, Part, View, compile};
 pub use entries::Entries;
 pub use gateways::Gateway;

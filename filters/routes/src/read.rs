@@ -20,6 +20,16 @@ pub struct Policy<P> {
     pub rules: Option<Rules<P>>,
 }
 
+impl<P> Policy<(P,)> {
+    /// For the one filter that there is.
+    pub fn of_one(self) -> Policy<P> {
+        let parts = |parts: Vec<(P,)>| parts.into_iter().map(|(part,)| part).collect();
+        let rules =
+            self.rules.map(|Rules { routes, origins, parts: all }| Rules { routes, origins, parts: parts(all) });
+        Policy { here: self.here, rules }
+    }
+}
+
 /// The rules of all VirtualServices.
 #[derive(Clone)]
 pub struct Rules<P> {

@@ -55,18 +55,13 @@ pub(crate) fn edits(timeout: Option<Timeout>, retries: Option<&HttpRetry>) -> Ed
 /// A gRPC request's own `grpc-timeout` counts, up to the rule's time-out (Envoy's `max_grpc_timeout`). Where the rule
 /// has none, Envoy's route honours it in full.
 pub(crate) fn cap_grpc_timeout(timeout: Duration, headers: &HeaderMap, edits: &mut Edits) {
-    let Some(own) = headers.first(b"grpc-timeout").filter(|_| is_grpc(headers)).and_then(parse_grpc_timeout) else {
+    let Some(own) = headers.first(b"grpc-timeout").filter(|_| headers.is_grpc()).and_then(parse_grpc_timeout) else {
         return;
     };
     let most = timeout.as_millis();
     if own > 0 && own < most {
         edits.set(TIMEOUT.into(), own.to_string().into_bytes().into());
     }
-}
-
-fn is_grpc(headers: &HeaderMap) -> bool {
-    let rest = headers.first(b"content-type").and_then(|kind| kind.strip_prefix(b"application/grpc"));
-    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"+"))
 }
 
 /// In milliseconds, rounded up, as Envoy reads it: digits and a unit.

@@ -114,6 +114,11 @@ impl<'a> Cursor<'a> {
         Cursor { value, path, report: self.report }
     }
 
+    /// Whether something stands in the field of that name.
+    pub fn has(self, field: &str) -> bool {
+        self.value.get(field).is_some_and(|value| !value.is_null())
+    }
+
     /// Goes to the field of that name, absent or not, and does `then` there. An absent field reads as null.
     pub fn field<R>(self, name: &str, then: impl FnOnce(Cursor<'_>) -> R) -> R {
         let path = self.path.field(name);

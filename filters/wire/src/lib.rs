@@ -36,6 +36,7 @@
 // As clippy.toml does for tests; these two have no switch there.
 #![cfg_attr(test, allow(clippy::arithmetic_side_effects, clippy::string_slice))]
 
+mod checks;
 mod decode;
 mod duration;
 pub mod json;
@@ -48,6 +49,7 @@ mod resource;
 mod scalars;
 mod value;
 
+pub use checks::{check_at_most_one, check_names, check_one, entry_name};
 pub use decode::{Cursor, Decode, decode};
 pub use message::{Class, Field, Message, Others, unknown};
 pub use path::Path;

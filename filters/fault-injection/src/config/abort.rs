@@ -1,8 +1,8 @@
 //! HTTPFaultInjection.Abort: requests are answered with an error.
 
-use pointsman_wire::{Cursor, Decode, Number, message, number, whole_or};
+use pointsman_wire::{Cursor, Decode, Number, check_one, message, number, whole_or};
 
-use super::{Fault, FromHeader, Measure, Percentage, check_measure, check_percentage};
+use super::{Fault, FromHeader, Measure, Percentage, check_percentage};
 
 /// With which status requests fail, and how many.
 pub type Abort = Fault<Status>;
@@ -93,7 +93,7 @@ fn is_meant(name: &str, text: &str) -> bool {
 }
 
 fn check_abort(at: Cursor<'_>, all_known: bool) {
-    check_measure(at, all_known, &["httpStatus", "grpcStatus", "headerAbort"]);
+    check_one(at, all_known, &["httpStatus", "grpcStatus", "headerAbort"]);
     check_percentage(at, all_known);
 }
 

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use pointsman_wire::{Cursor, Decode, message, whole_or};
+use pointsman_wire::{Cursor, Decode, check_one, message, whole_or};
 
-use super::{Fault, FromHeader, Percentage, check_measure, check_percentage, has, measure};
+use super::{Fault, FromHeader, Percentage, check_percentage, measure};
 
 /// How long requests wait, and how many.
 pub type Delay = Fault<Duration>;
@@ -46,8 +46,8 @@ fn read_percent(at: Cursor<'_>) -> Option<Option<u32>> {
 }
 
 fn check_delay(at: Cursor<'_>, all_known: bool) {
-    check_measure(at, all_known, &["fixedDelay", "headerDelay"]);
-    match (has(at, "percentage"), has(at, "percent")) {
+    check_one(at, all_known, &["fixedDelay", "headerDelay"]);
+    match (at.has("percentage"), at.has("percent")) {
         (true, true) => at.field("percent", |at| at.warning("has no effect: percentage is there, too")),
         (false, true) => {}
         _ => check_percentage(at, all_known),

@@ -27,7 +27,7 @@ message! {
 
 fn check_rule(at: Cursor<'_>, _: bool) {
     for answer in ["redirect", "directResponse"] {
-        if has(at, "fault") && has(at, answer) {
+        if at.has("fault") && at.has(answer) {
             let why = format!("cannot stand beside {answer}, which Istio refuses as well: nothing is routed here");
             at.field("fault", |at| at.error::<()>(why));
         }
@@ -48,7 +48,7 @@ message! {
 }
 
 fn check_fault(at: Cursor<'_>, all_known: bool) {
-    if all_known && ["delay", "abort", "throughput"].iter().all(|fault| !has(at, fault)) {
+    if all_known && ["delay", "abort", "throughput"].iter().all(|fault| !at.has(fault)) {
         at.error::<()>("does nothing: it needs at least one of delay, abort and throughput");
     }
 }
@@ -85,27 +85,14 @@ impl Decode for FromHeader {
     }
 }
 
-/// What the fields say, of which [`check_measure`] has seen that there is exactly one.
+/// What the fields say, of which [`check_one`](pointsman_wire::check_one) has seen that there is exactly one.
 fn measure<T>(fixed: Option<T>, header: Option<FromHeader>) -> Option<Measure<T>> {
     fixed.map(Measure::Fixed).or(header.map(|_| Measure::Header))
 }
 
-fn has(at: Cursor<'_>, field: &str) -> bool {
-    at.value().get(field).is_some_and(|value| !value.is_null())
-}
-
-/// Exactly one of those fields is to be there.
-fn check_measure(at: Cursor<'_>, all_known: bool, fields: &[&str]) {
-    match fields.iter().filter(|field| has(at, field)).count() {
-        0 if all_known => drop(at.error::<()>(format_args!("needs exactly one of {}", fields.join(", ")))),
-        0 | 1 => {}
-        _ => drop(at.error::<()>(format_args!("has more than one of {}: keep one", fields.join(", ")))),
-    }
-}
-
 /// Without a percentage a fault is done to nobody, which is easily overlooked.
 fn check_percentage(at: Cursor<'_>, all_known: bool) {
-    if all_known && !has(at, "percentage") {
+    if all_known && !at.has("percentage") {
         at.warning("has no effect: without a percentage it is 0 %; `percentage: {value: 100}` is every request");
     }
 }

@@ -2,8 +2,6 @@
 
 use pointsman_wire::{Cursor, Decode, message};
 
-use super::has;
-
 /// So many of so many requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Percentage {
@@ -101,7 +99,7 @@ impl Decode for Denominator {
 }
 
 fn check_fields(at: Cursor<'_>, all_known: bool) {
-    match (has(at, "value"), has(at, "numerator"), has(at, "denominator")) {
+    match (at.has("value"), at.has("numerator"), at.has("denominator")) {
         (true, false, false) | (false, true, _) => {}
         (true, ..) => drop(at.error::<()>("has both Istio's value and Envoy's numerator or denominator: keep one")),
         (false, false, true) if all_known => drop(at.error::<()>("has a denominator alone: it needs a numerator")),

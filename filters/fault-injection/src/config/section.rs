@@ -1,12 +1,12 @@
 //! The sections of our own: `faults`, for whoever has no VirtualService, and `faultInjection`, which holds for all faults.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use pointsman_routes::config::{HeaderName, HttpMatchRequest, StringCondition, read_headers};
 use pointsman_routes::names::is_token;
-use pointsman_wire::{Cursor, Decode, Value, list, map, message, text};
+use pointsman_wire::{Cursor, Decode, Value, check_names, entry_name, list, map, message};
 
-use super::{HttpFaultInjection, Percentage, has};
+use super::{HttpFaultInjection, Percentage};
 use crate::moment::Moment;
 
 message! {
@@ -70,29 +70,16 @@ message! {
     check check_when;
 }
 
-/// Entries without a name are called by their places, and rules by theirs.
 fn read_name(at: Cursor<'_>) -> Option<String> {
-    let name = text(at, "a name")?;
-    if name.contains('[') {
-        at.error("`[` cannot stand in a fault's name: it is in those of places")
-    } else {
-        Some(name)
-    }
+    entry_name(at, "a fault")
 }
 
-/// Reads `faults`. Names are how one is told from another, so each is there once.
+/// Reads `faults`.
 pub fn read_faults(at: Cursor<'_>) -> Option<Vec<FaultEntry>> {
     if at.value().is_null() {
         return Some(Vec::new());
     }
-    let mut names = BTreeSet::new();
-    for (place, entry) in at.value().as_array().unwrap_or_default().iter().enumerate() {
-        let Some(name) = entry.get("name").and_then(Value::as_str).filter(|name| !name.is_empty()) else { continue };
-        if !names.insert(name) {
-            let why = format!("`{name}` is the name of another one as well");
-            at.element(place, |at| at.field("name", |at| at.error::<()>(why)));
-        }
-    }
+    check_names(at);
     list(at, FaultEntry::decode)
 }
 
@@ -141,7 +128,7 @@ fn check_times(at: Cursor<'_>, _: bool) {
 fn check_when(at: Cursor<'_>, all_known: bool) {
     let says = |field: &str| match at.value().get(field).and_then(Value::as_object) {
         Some(conditions) => conditions.iter().next().is_some(),
-        None => has(at, field),
+        None => at.has(field),
     };
     if all_known && !says("headers") && !says("cookies") {
         at.error::<()>("has no condition: it needs headers or cookies");

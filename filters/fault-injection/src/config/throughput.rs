@@ -2,9 +2,9 @@
 
 use std::num::NonZeroU64;
 
-use pointsman_wire::{Cursor, Decode, Number, message, number, whole_or};
+use pointsman_wire::{Cursor, Decode, Number, check_one, message, number, whole_or};
 
-use super::{Fault, FromHeader, Percentage, check_measure, check_percentage, measure};
+use super::{Fault, FromHeader, Percentage, check_percentage, measure};
 
 /// How slow responses are, and how many.
 pub type Throughput = Fault<KibPerSecond>;
@@ -51,7 +51,7 @@ fn check_throughput(at: Cursor<'_>, all_known: bool) {
             );
         });
     }
-    check_measure(at, all_known, &["limitKbps", "headerLimit"]);
+    check_one(at, all_known, &["limitKbps", "headerLimit"]);
     check_percentage(at, all_known);
 }
 

@@ -1,7 +1,7 @@
 use super::*;
 use std::cell::RefCell;
 
-use crate::random::Random;
+use pointsman_host::Random;
 use pointsman_host::cells::{Cell, Changed, MOST_TRIES};
 use pointsman_host::{FakeHost, Metric};
 use pointsman_http::HeaderMap;

@@ -1,7 +1,7 @@
 use pointsman_filter::Body::{Hold, Pass};
 
 use super::*;
-use crate::random::Random;
+use pointsman_host::Random;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 

@@ -1,7 +1,7 @@
 //! Many workers of one proxy: caps are exact, whoever asks when, and nothing is lost.
 
 use super::*;
-use crate::random::Random;
+use pointsman_host::Random;
 use pointsman_host::slots::{BEAT_NANOS, Slots};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;

@@ -1,6 +1,6 @@
 use super::*;
 use crate::rate::tests::rate;
-use crate::tests::random::Random;
+use pointsman_host::Random;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 

@@ -4,9 +4,9 @@ mod compile;
 
 use std::rc::Rc;
 
-use pointsman_wire::{Cursor, Decode, list, message, whole_or};
+use pointsman_wire::{Cursor, Decode, check_one, list, message, whole_or};
 
-use super::{Nothing, check_one, read_descriptor_text, read_descriptor_text_if_any, read_header_name, read_required};
+use super::{Nothing, read_descriptor_text, read_descriptor_text_if_any, read_header_name, read_required};
 use crate::descriptors::{HeaderCondition, QueryCondition, Template};
 
 message! {

@@ -3,9 +3,9 @@
 use std::rc::Rc;
 
 use pointsman_routes::config::HeaderName;
-use pointsman_wire::{Cursor, Decode, message, whole_or};
+use pointsman_wire::{Cursor, Decode, check_one, message, whole_or};
 
-use super::{check_one, read_header_name};
+use super::read_header_name;
 use crate::descriptors::{Hits, MOST_HITS};
 
 message! {

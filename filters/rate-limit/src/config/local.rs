@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 use pointsman_wire::{Cursor, Decode, list, message, whole_or};
 
 use super::bucket::share;
-use super::{has, read_descriptor_text, read_descriptor_text_if_any};
+use super::{read_descriptor_text, read_descriptor_text_if_any};
 use crate::rate::TokenBucket;
 use crate::table::{MOST_SETS, SETS};
 
@@ -140,7 +140,7 @@ fn read_descriptors(at: Cursor<'_>) -> Option<Vec<LocalDescriptor>> {
 }
 
 fn check_descriptor(at: Cursor<'_>, all_known: bool) {
-    if all_known && !has(at, "tokenBucket") {
+    if all_known && !at.has("tokenBucket") {
         at.field("tokenBucket", |at| at.error::<()>("is missing"));
     }
 }
@@ -155,10 +155,10 @@ impl Decode for LocalDescriptor {
 
 fn check_local(at: Cursor<'_>, all_known: bool) {
     let has_descriptors = at.value().get("descriptors").is_some_and(|list| !pointsman_routes::config::is_empty(list));
-    if all_known && !has(at, "tokenBucket") && !has_descriptors {
+    if all_known && !at.has("tokenBucket") && !has_descriptors {
         at.error::<()>("limits nothing: it needs tokenBucket or descriptors");
     }
-    if has(at, "alwaysConsumeDefaultTokenBucket") && (!has(at, "tokenBucket") || !has_descriptors) {
+    if at.has("alwaysConsumeDefaultTokenBucket") && (!at.has("tokenBucket") || !has_descriptors) {
         at.field("alwaysConsumeDefaultTokenBucket", |at| {
             at.warning("has no effect: it needs both tokenBucket and descriptors");
         });
@@ -174,7 +174,7 @@ impl Decode for Local {
             always_consume_default: fields.always_consume_default_token_bucket,
             sets: fields.sets,
         };
-        if has(at, "sets") && !this.descriptors.iter().any(LocalDescriptor::is_keyed) {
+        if at.has("sets") && !this.descriptors.iter().any(LocalDescriptor::is_keyed) {
             at.field("sets", |at| at.warning("has no effect: no descriptor leaves a value open"));
         }
         Some(this)

@@ -3,9 +3,9 @@
 use std::rc::Rc;
 
 use pointsman_http::{Pattern, StringMatch};
-use pointsman_wire::{Cursor, Decode, Value, message, whole};
+use pointsman_wire::{Cursor, Decode, Value, check_at_most_one, check_one, message, whole};
 
-use super::{check_at_most_one, check_one, has, read_header_name, read_required};
+use super::{read_header_name, read_required};
 use crate::descriptors::{HeaderCondition, QueryCondition, TextMatch, Wanted};
 
 message! {
@@ -109,7 +109,7 @@ fn read_bound(at: Cursor<'_>) -> Option<i64> {
 
 fn check_header(at: Cursor<'_>, _: bool) {
     check_at_most_one(at, &["stringMatch", "presentMatch", "rangeMatch"]);
-    if has(at, "treatMissingHeaderAsEmpty") && !has(at, "stringMatch") && !has(at, "rangeMatch") {
+    if at.has("treatMissingHeaderAsEmpty") && !at.has("stringMatch") && !at.has("rangeMatch") {
         at.field("treatMissingHeaderAsEmpty", |at| {
             at.error::<()>("makes no sense where it is asked whether the header is there");
         });
@@ -122,7 +122,7 @@ fn check_query(at: Cursor<'_>, _: bool) {
 
 fn check_string(at: Cursor<'_>, all_known: bool) {
     check_one(at, all_known, &["exact", "prefix", "suffix", "contains", "safeRegex"]);
-    if has(at, "safeRegex") && at.value().get("ignoreCase").is_some_and(|value| matches!(value, Value::Bool(true))) {
+    if at.has("safeRegex") && at.value().get("ignoreCase").is_some_and(|value| matches!(value, Value::Bool(true))) {
         at.field("ignoreCase", |at| at.error::<()>("is not for safeRegex: write `(?i)` before the regex"));
     }
 }

@@ -1,11 +1,9 @@
 //! `rateLimits`: the limits, each with the requests that it is for.
 
-use std::collections::BTreeSet;
-
 use pointsman_routes::config::HttpMatchRequest;
-use pointsman_wire::{Cursor, Decode, Value, list, message, text, whole_or};
+use pointsman_wire::{Cursor, Decode, Value, check_at_most_one, check_names, entry_name, list, message, whole_or};
 
-use super::{Global, Local, LocalDescriptor, Response, ShareAcross, check_at_most_one, has};
+use super::{Global, Local, LocalDescriptor, Response, ShareAcross};
 use crate::descriptors::{Action, Hits};
 
 /// A limit.
@@ -69,14 +67,8 @@ message! {
     check check_limit;
 }
 
-/// Entries without a name are called by their places.
 fn read_name(at: Cursor<'_>) -> Option<String> {
-    let name = text(at, "a name")?;
-    if name.contains('[') {
-        at.error("`[` cannot stand in a limit's name: it is in those of places")
-    } else {
-        Some(name)
-    }
+    entry_name(at, "a limit")
 }
 
 fn read_route(at: Cursor<'_>) -> Option<Option<String>> {
@@ -92,21 +84,21 @@ fn read_concurrency(at: Cursor<'_>) -> Option<Option<u32>> {
 
 fn check_limit(at: Cursor<'_>, all_known: bool) {
     let kinds = ["local", "global", "concurrency"];
-    if all_known && !kinds.iter().any(|kind| has(at, kind)) {
+    if all_known && !kinds.iter().any(|kind| at.has(kind)) {
         at.error::<()>(format_args!("limits nothing: it needs at least one of {}", kinds.join(", ")));
     }
     check_at_most_one(at, &["match", "route"]);
-    if all_known && has(at, "shareAcross") && !has(at, "local") {
+    if all_known && at.has("shareAcross") && !at.has("local") {
         at.field("shareAcross", |at| at.error::<()>("is for `local`: what a service keeps is shared anyway"));
     }
     let is_some = |list: Option<&Value<'_>>| list.is_some_and(|list| !pointsman_routes::config::is_empty(list));
     let has_descriptors = is_some(at.value().get("local").and_then(|local| local.get("descriptors")));
     let has_actions = is_some(at.value().get("actions"));
-    if all_known && !has_actions && (has_descriptors || has(at, "global")) {
+    if all_known && !has_actions && (has_descriptors || at.has("global")) {
         let who = if has_descriptors { "local.descriptors" } else { "global" };
         at.field("actions", |at| at.error::<()>(format_args!("is missing: without it {who} is for no request")));
     }
-    if all_known && has_actions && !has_descriptors && !has(at, "global") {
+    if all_known && has_actions && !has_descriptors && !at.has("global") {
         at.field("actions", |at| at.warning("has no effect: neither local.descriptors nor global is there"));
     }
 }
@@ -190,20 +182,13 @@ fn check_hits(local: &Local, hits: &Hits, at: Cursor<'_>) {
 /// How many descriptors may leave a value open: the proxy's memory has room for as many tables.
 const MOST_KEYED: usize = 16;
 
-/// Reads `rateLimits`. Names are how one is told from another, so each is there once.
+/// Reads `rateLimits`.
 pub fn read_rate_limits(at: Cursor<'_>) -> Option<Vec<RateLimit>> {
     if at.value().is_null() {
         return Some(Vec::new());
     }
     let before = at.errors();
-    let mut names = BTreeSet::new();
-    for (place, entry) in at.value().as_array().unwrap_or_default().iter().enumerate() {
-        let Some(name) = entry.get("name").and_then(Value::as_str).filter(|name| !name.is_empty()) else { continue };
-        if !names.insert(name) {
-            let why = format!("`{name}` is the name of another one as well");
-            at.element(place, |at| at.field("name", |at| at.error::<()>(why)));
-        }
-    }
+    check_names(at);
     let limits = list(at, RateLimit::decode)?;
     let descriptors = limits.iter().filter_map(|limit| limit.local.as_ref()).flat_map(|local| &local.descriptors);
     let keyed = descriptors.filter(|descriptor| LocalDescriptor::is_keyed(descriptor)).count();

@@ -3,10 +3,10 @@
 mod messages;
 
 use super::*;
-use crate::tests::random::Random;
 use messages::{
     DescriptorStatus, Duration, Entry, HeaderValue, RateLimit, RateLimitDescriptor, RateLimitRequest, RateLimitResponse,
 };
+use pointsman_host::Random;
 use prost::Message;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;

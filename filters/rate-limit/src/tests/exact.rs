@@ -3,12 +3,12 @@
 use std::cell::{Cell, RefCell};
 
 use super::proxy::Proxy;
-use super::random::Random;
 use crate::bucket::Outcome;
 use crate::cell::SharedBucket;
 use crate::rate::tests::rate;
 use crate::table::Table;
 use pointsman_host::Host;
+use pointsman_host::Random;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 

@@ -1,10 +1,10 @@
 //! A client that comes with a new key each time takes no memory, and nobody's bucket.
 
 use super::proxy::{Proxy, SECOND};
-use super::random::Random;
 use crate::bucket::decide;
 use crate::rate::tests::rate;
 use crate::table::{SETS, Table};
+use pointsman_host::Random;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 

@@ -7,7 +7,7 @@ use pointsman_host::cells::{Cell, Changed};
 use pointsman_host::{Host, Metric};
 use pointsman_http::HeaderMap;
 
-use super::random::Random;
+use pointsman_host::Random;
 
 /// What all workers share.
 pub struct Proxy {

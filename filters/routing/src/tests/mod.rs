@@ -16,7 +16,6 @@ mod steering;
 use pointsman_filter::{Filter as _, Request, Response, Step, Wake};
 use pointsman_host::{FakeHost, Node};
 use pointsman_http::{Edits, HeaderMap, Write};
-use pointsman_routes::{Policy, Rules};
 use serde_json::{Value, json};
 
 use crate::Routing;
@@ -94,12 +93,7 @@ fn configure(configuration: &Value, node: &Node) -> (Option<Routing>, Vec<String
     let report = Default::default();
     let configuration = configuration.into();
     let at = pointsman_wire::Cursor::new(&configuration, &pointsman_wire::Path::ROOT, &report);
-    let Policy { here, rules } = pointsman_routes::read::<(HttpRoute,)>(at, node, true);
-    let rules = rules.map(|Rules { routes, origins, parts }| {
-        let parts = parts.into_iter().map(|(part,)| part).collect();
-        Rules { routes, origins, parts }
-    });
-    let routing = Routing::configure(at, Policy { here, rules });
+    let routing = Routing::configure(at, pointsman_routes::read::<(HttpRoute,)>(at, node, true).of_one());
     let report = report.into_inner();
     let texts = |problems: &[pointsman_wire::Problem]| problems.iter().map(ToString::to_string).collect::<Vec<_>>();
     assert_eq!(routing.is_some(), report.errors().is_empty(), "{configuration:#} {report:?}");
