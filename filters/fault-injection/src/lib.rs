@@ -18,7 +18,7 @@ mod tests;
 
 use std::rc::Rc;
 
-use pointsman_filter::{Body, Filter, Request, Response, Step, Uses, Wake};
+use pointsman_filter::{Body, Filter, GrpcCall, Request, Response, Step, Uses, Wake};
 use pointsman_host::Host;
 use pointsman_http::HeaderMap;
 use pointsman_routes::{Entries, Met, Policy, Routes};
@@ -184,8 +184,9 @@ impl<const RESPONSES: bool> Filter for FaultInjection<RESPONSES> {
         stream.pacing.as_mut().map_or(Body::Pass, |pacing| pacing.on_due(host.monotonic()))
     }
 
-    fn on_end(&self, stream: &mut Stream, host: &mut dyn Host) {
+    fn on_end(&self, stream: &mut Stream, host: &mut dyn Host) -> Vec<GrpcCall> {
         self.end(stream, host);
+        Vec::new()
     }
 
     fn needs_beat(&self, stream: &Stream) -> bool {

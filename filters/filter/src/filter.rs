@@ -6,7 +6,7 @@ use pointsman_routes::Policy;
 use pointsman_wire::{Cursor, Message};
 
 use crate::request::{Request, Response};
-use crate::step::{Body, Step, Wake};
+use crate::step::{Body, GrpcCall, Step, Wake};
 
 /// Which of the proxy's callbacks a filter needs beside the request's headers. Each one that a module exports costs a
 /// crossing a request, so what no filter of a module needs is taken out of its exports.
@@ -16,6 +16,8 @@ pub struct Uses {
     pub response: bool,
     /// It handles the response's body.
     pub response_body: bool,
+    /// It reads the response's trailers.
+    pub response_trailers: bool,
     /// It says [`Step::Delay`].
     pub delay: bool,
     /// It says [`Step::HttpCall`].
@@ -28,8 +30,15 @@ pub struct Uses {
 
 impl Uses {
     /// Nothing.
-    pub const NONE: Self =
-        Self { response: false, response_body: false, delay: false, http_call: false, grpc_call: false, beat: false };
+    pub const NONE: Self = Self {
+        response: false,
+        response_body: false,
+        response_trailers: false,
+        delay: false,
+        http_call: false,
+        grpc_call: false,
+        beat: false,
+    };
 }
 
 /// A traffic policy, compiled from its configuration: configuration in, decisions out.
@@ -58,6 +67,11 @@ pub trait Filter: Sized + 'static {
     /// before anything reads it. `request` is the map before anything was hidden.
     fn steers(&self, _name: &[u8], _request: &HeaderMap) -> bool {
         false
+    }
+
+    /// Whether it looks at requests' headers at all; reading them costs more than all else that is done to most requests.
+    fn needs_headers(&self) -> bool {
+        true
     }
 
     /// Handles the request's headers. After a wait it is called again, with what it waited for.
@@ -94,8 +108,19 @@ pub trait Filter: Sized + 'static {
         Body::Pass
     }
 
-    /// The request has ended, however it did: as the last that happens to one about which something is kept.
-    fn on_end(&self, _stream: &mut Self::Stream, _host: &mut dyn Host) {}
+    /// Whether it wants to be told of the trailers, if any come; asked when they do. All filters are told if one wants it.
+    fn wants_trailers(&self, _stream: &Self::Stream) -> bool {
+        false
+    }
+
+    /// The response's trailers have come.
+    fn on_response_trailers(&self, _stream: &mut Self::Stream, _trailers: &HeaderMap) {}
+
+    /// The request has ended, however it did: as the last that happens to one about which something is kept. Calls may be
+    /// sent whose answers nobody waits for.
+    fn on_end(&self, _stream: &mut Self::Stream, _host: &mut dyn Host) -> Vec<GrpcCall> {
+        Vec::new()
+    }
 
     /// Whether beats are needed while this request is under way.
     fn needs_beat(&self, _stream: &Self::Stream) -> bool {

@@ -6,5 +6,5 @@ mod request;
 mod step;
 
 pub use filter::{Filter, Uses};
-pub use request::{Request, Response};
+pub use request::{Destination, Request, Response};
 pub use step::{Answer, Body, GrpcCall, HttpCall, LocalReply, Step, Wake};

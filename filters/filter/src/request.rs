@@ -1,5 +1,7 @@
 //! What passes through the filters.
 
+use std::rc::Rc;
+
 use pointsman_host::Host;
 use pointsman_http::{Edits, HeaderMap};
 use pointsman_routes::{Met, Routes};
@@ -10,19 +12,45 @@ use crate::step::LocalReply;
 #[derive(Default)]
 pub struct Request {
     headers: HeaderMap,
+    /// No filter wanted to see them.
+    is_unread: bool,
     /// The rule that it meets, once somebody has asked.
     met: Option<Met>,
     /// What is to be changed in its headers, written once at the end: until then every filter sees the original.
     pub edits: Edits,
     /// What it is answered when all filters have seen it, instead of going on.
     pub answer: Option<LocalReply>,
+    /// Where it goes.
+    pub destination: Destination,
     is_replied: bool,
+}
+
+/// Where a request goes, as far as filters have decided it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Destination {
+    /// The proxy's own routes say it.
+    #[default]
+    OfProxy,
+    /// To that cluster.
+    Cluster(Rc<[u8]>),
+    /// The proxy's own routes will say it, when it has been changed; or nowhere.
+    NotKnown,
 }
 
 impl Request {
     /// A request with those headers.
     pub fn new(headers: HeaderMap) -> Self {
         Self { headers, ..Self::default() }
+    }
+
+    /// A request whose headers nobody needs to see.
+    pub fn unread() -> Self {
+        Self { is_unread: true, ..Self::default() }
+    }
+
+    /// Its headers, if they were read.
+    pub fn known_headers(&self) -> Option<&HeaderMap> {
+        (!self.is_unread).then_some(&self.headers)
     }
 
     /// A filter, or the proxy while a filter waited, has answered it, so that those behind it never saw it.

@@ -36,6 +36,7 @@ pub enum Denial {
     NoPlace,
 }
 
+#[cfg(test)]
 impl Outcome {
     /// Whether the request may go on.
     pub fn is_admitted(&self) -> bool {

@@ -5,9 +5,9 @@ use std::cell;
 use pointsman_host::Host;
 use pointsman_host::cells::update;
 
-use crate::bucket::{Denial, Outcome, charge, decide};
+use crate::bucket::{Denial, Outcome, charge, decide, longest};
 use crate::pool::{BUCKETS, Identity, Lease};
-use crate::rate::{Rate, Ticks};
+use crate::rate::{Rate, Ticks, nanos};
 use crate::tenancy::{Evicted, Tenancy};
 
 /// One bucket, as one worker sees it.
@@ -23,7 +23,7 @@ impl SharedBucket {
     /// The bucket of the limit of that name, which must be one of its own among all limits of the proxy. It costs nothing
     /// until it is used.
     pub fn new(name: &str, rate: Rate) -> Self {
-        let tenancy = Tenancy::new(&BUCKETS, Identity::new(name, &rate, 0), &rate);
+        let tenancy = Tenancy::new(&BUCKETS, Identity::new(name, &rate, 0), nanos(longest(&rate)));
         Self { rate, tenancy, full: cell::Cell::new(0) }
     }
 

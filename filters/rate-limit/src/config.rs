@@ -21,7 +21,7 @@ pub use hits::HitsAddend;
 pub use local::{EntryFields, Local, LocalDescriptor, LocalDescriptorFields, LocalFields, ShareAcross};
 pub use matchers::{HeaderMatcher, Int64Range, QueryParameterMatcher, RegexMatcher, StringMatcher};
 pub use rate_limit::{RateLimit, RateLimitFields, read_rate_limits};
-pub use response::{RateLimitHeaders, Response};
+pub use response::{RateLimitHeaders, Response, is_framing};
 
 use pointsman_routes::config::check_name;
 use pointsman_routes::names;

@@ -20,6 +20,7 @@ pub use template::Template;
 use std::borrow::Cow;
 use std::cell::OnceCell;
 
+use pointsman_filter::Destination;
 use pointsman_host::Host;
 use pointsman_http::HeaderMap;
 use pointsman_http::path::Target;
@@ -74,7 +75,12 @@ impl Actions {
     /// The descriptor of a request; `None`: an action found nothing, or none made an entry.
     ///
     /// The proxy is asked last, when the headers alone do not say already that there is none.
-    pub fn descriptor<'a>(&'a self, headers: &'a HeaderMap, host: &dyn Host) -> Option<Descriptor<'a>> {
+    pub fn descriptor<'a>(
+        &'a self,
+        headers: &'a HeaderMap,
+        destination: &Destination,
+        host: &dyn Host,
+    ) -> Option<Descriptor<'a>> {
         let view = View { headers, target: Target::parse(headers.path()) };
         let mut entries = Vec::with_capacity(self.actions.len());
         let mut is_asked = false;
@@ -91,7 +97,7 @@ impl Actions {
             };
             entries.push(Entry { action, value });
         }
-        if is_asked && !self.ask(&mut entries, host) {
+        if is_asked && !self.ask(&mut entries, destination, host) {
             return None;
         }
         entries.iter_mut().for_each(|entry| bound(&mut entry.value));
@@ -99,13 +105,13 @@ impl Actions {
     }
 
     /// Fills in what the proxy knows; whether there is a descriptor.
-    fn ask<'a>(&'a self, entries: &mut Vec<Entry<'a>>, host: &dyn Host) -> bool {
+    fn ask<'a>(&'a self, entries: &mut Vec<Entry<'a>>, destination: &Destination, host: &dyn Host) -> bool {
         let mut is_made = true;
         entries.retain_mut(|entry| {
             if !is_made || !entry.action.asks() {
                 return true;
             }
-            match entry.action.ask(&self.source_cluster, host) {
+            match entry.action.ask(&self.source_cluster, destination, host) {
                 Made::Value(value) => entry.value = value,
                 Made::Skipped => return false,
                 Made::Nothing => is_made = false,
@@ -135,13 +141,27 @@ impl Descriptor<'_> {
 
     /// What tells it from all others with the same keys: the key of its bucket in a [table](crate::table).
     pub fn table_key(&self) -> Vec<u8> {
-        let length = self.entries.iter().fold(0, |sum: usize, entry| sum.saturating_add(entry.value.len()));
-        let mut key = Vec::with_capacity(length.saturating_add(self.entries.len().saturating_mul(4)));
-        for entry in &self.entries {
-            // It is at most LONGEST.
-            key.extend(u32::try_from(entry.value.len()).unwrap_or(u32::MAX).to_le_bytes());
-            key.extend(&*entry.value);
-        }
-        key
+        told_apart(self.entries.iter().map(|entry| &*entry.value))
     }
+
+    /// What tells it from all others.
+    pub fn whole_key(&self) -> Vec<u8> {
+        told_apart(self.entries().flat_map(|(key, value)| [key, value]))
+    }
+
+    /// Its entries, to be kept.
+    pub fn to_owned(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
+        self.entries().map(|(key, value)| (key.to_vec(), value.to_vec())).collect()
+    }
+}
+
+/// Those texts, so that one can tell where each ends.
+fn told_apart<'a>(texts: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
+    let mut all = Vec::with_capacity(64);
+    for text in texts {
+        // It is at most LONGEST.
+        all.extend(u32::try_from(text.len()).unwrap_or(u32::MAX).to_le_bytes());
+        all.extend(text);
+    }
+    all
 }

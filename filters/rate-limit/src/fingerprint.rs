@@ -18,9 +18,14 @@ const CELL: &str = "rate-limit/key";
 pub struct Key(u64, u64);
 
 impl Key {
+    /// One of this worker alone.
+    pub fn own(host: &mut dyn Host) -> Self {
+        Self(host.random(), host.random())
+    }
+
     /// That of all workers.
     pub fn shared(host: &mut dyn Host) -> Result<Self, Contended> {
-        let own = Self(host.random(), host.random());
+        let own = Self::own(host);
         update(host, CELL, |value| match Self::read(value) {
             Some(key) => (None, key),
             None => (Some([own.0.to_le_bytes(), own.1.to_le_bytes()].concat()), own),

@@ -26,6 +26,9 @@ pub const BUCKETS: Pool = Pool { directory: "rate-limit/buckets", places: 1024 }
 /// [`MOST_SETS`](crate::table::MOST_SETS).
 pub const TABLES: Pool = Pool { directory: "rate-limit/tables", places: 16 };
 
+/// Places of limits of how many requests may be under way: a cell each of 20 bytes a worker.
+pub const SLOTS: Pool = Pool { directory: "rate-limit/slots", places: 256 };
+
 /// How often, in nanoseconds, a limit in use says so.
 pub const BEAT: u64 = 30_000_000_000;
 
@@ -47,6 +50,11 @@ pub struct Pool {
 pub struct Identity([u8; 16]);
 
 impl Identity {
+    /// That of a limit that is the same whatever its numbers are.
+    pub fn of_name(name: &str) -> Self {
+        Self(identity(name.as_bytes()))
+    }
+
     /// That of the limit of that name. A limit of one bucket has 0 sets.
     pub fn new(name: &str, rate: &Rate, sets: u32) -> Self {
         let mut bytes = Vec::with_capacity(name.len().saturating_add(20));
@@ -81,6 +89,11 @@ struct Entry {
 const ENTRY: usize = 40;
 
 impl Pool {
+    /// How many limits there is place for.
+    pub const fn places(&self) -> usize {
+        self.places
+    }
+
     /// The place of that limit, which is in use at that moment: the one that it has, or a free one.
     pub fn claim(&self, identity: Identity, lasts: u64, now: u64, host: &mut dyn Host) -> Result<Lease, Denial> {
         let lease = update(host, self.directory, |value| {

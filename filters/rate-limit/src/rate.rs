@@ -55,11 +55,6 @@ impl Rate {
         Ok(Self { max_tokens, interval, burst })
     }
 
-    /// How many tokens fit in.
-    pub fn max_tokens(&self) -> u32 {
-        self.max_tokens
-    }
-
     /// What makes a rate another one: the interval and the burst.
     pub fn parts(&self) -> [Ticks; 2] {
         [self.interval, self.burst]

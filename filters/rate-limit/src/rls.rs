@@ -7,10 +7,9 @@ mod fields;
 #[cfg(test)]
 mod tests;
 
-// Until there is a filter that uses them.
-#[allow(unused_imports)]
-pub use answer::{Answer, Code, HeaderLine, Limit, MOST_BYTES, Status};
-#[allow(unused_imports)]
+pub use answer::{Answer, Code, HeaderLine, Status};
+#[cfg(test)]
+pub use answer::{Limit, MOST_BYTES};
 pub use ask::Ask;
 
 /// The service, as gRPC names it.

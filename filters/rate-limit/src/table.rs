@@ -15,11 +15,11 @@ use std::fmt::Write;
 use pointsman_host::Host;
 use pointsman_host::cells::update;
 
-use crate::bucket::{Denial, Outcome, charge, decide};
+use crate::bucket::{Denial, Outcome, charge, decide, longest};
 use crate::fingerprint::Key;
 use crate::memory::Memory;
 use crate::pool::{Identity, Lease, TABLES};
-use crate::rate::{Rate, Ticks, ticks};
+use crate::rate::{Rate, Ticks, nanos, ticks};
 use crate::set::Set;
 use crate::tenancy::{Evicted, Tenancy};
 
@@ -54,7 +54,7 @@ impl Table {
     /// until it is used. There are at least one and at most [`MOST_SETS`] sets.
     pub fn new(name: &str, rate: Rate, sets: u32) -> Self {
         let sets = sets.clamp(1, MOST_SETS);
-        let tenancy = Tenancy::new(&TABLES, Identity::new(name, &rate, sets), &rate);
+        let tenancy = Tenancy::new(&TABLES, Identity::new(name, &rate, sets), nanos(longest(&rate)));
         Self { rate, sets, tenancy, key: Cell::new(None), memory: RefCell::new(Memory::new()) }
     }
 

@@ -4,9 +4,8 @@ use std::cell::Cell;
 
 use pointsman_host::Host;
 
-use crate::bucket::{Denial, longest};
+use crate::bucket::Denial;
 use crate::pool::{BEAT, Identity, Lease, Pool};
-use crate::rate::{Rate, nanos};
 
 /// See the module.
 #[derive(Debug)]
@@ -28,8 +27,10 @@ pub struct Evicted;
 
 impl Tenancy {
     /// None yet: a configuration that is only looked at takes no place.
-    pub fn new(pool: &'static Pool, identity: Identity, rate: &Rate) -> Self {
-        Self { pool, identity, lasts: nanos(longest(rate)), lease: Cell::new(None), turned_away: Cell::new(0) }
+    ///
+    /// `lasts`: so long after its last use, in nanoseconds, there is still something to lose.
+    pub fn new(pool: &'static Pool, identity: Identity, lasts: u64) -> Self {
+        Self { pool, identity, lasts, lease: Cell::new(None), turned_away: Cell::new(0) }
     }
 
     /// Does something in the limit's place. `is_new` is told before, if what was there before is not there any more.

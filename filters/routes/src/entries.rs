@@ -21,6 +21,13 @@ struct Entry {
     conditions: Conditions,
 }
 
+impl Entry {
+    fn holds(&self, view: &View<'_>) -> bool {
+        // The port last: it has to be asked for.
+        self.conditions.failure(view).is_none() && (self.port == 0 || view.port() == Some(self.port))
+    }
+}
+
 impl Entries {
     /// The `match` of each owner, in order. One without an entry is for every request, as a rule without is.
     pub fn new<'a>(of_owners: impl Iterator<Item = &'a [HttpMatchRequest]>, here: &Here) -> Self {
@@ -42,15 +49,25 @@ impl Entries {
             return None;
         }
         let view = View::new(headers, host);
-        let entry = |number: u32| self.list.get(usize::try_from(number).ok()?);
-        let holds = |number| {
-            entry(number).is_some_and(|entry| {
-                // The port last: it has to be asked for.
-                entry.conditions.failure(&view).is_none()
-                    && (entry.port == 0 || view.port() == Some(entry.port))
-                    && accepts(entry.owner)
-            })
-        };
-        self.index.first(&view, holds).and_then(entry).map(|entry| entry.owner)
+        let holds = |number| self.entry(number).is_some_and(|entry| entry.holds(&view) && accepts(entry.owner));
+        self.index.first(&view, holds).and_then(|number| self.entry(number)).map(|entry| entry.owner)
+    }
+
+    /// All owners that a request is for, in order.
+    pub fn all(&self, headers: &HeaderMap, host: &dyn Host) -> Vec<usize> {
+        let mut owners = Vec::new();
+        if !self.list.is_empty() {
+            let view = View::new(headers, host);
+            self.index.each(&view, |number| {
+                owners.extend(self.entry(number).filter(|entry| entry.holds(&view)).map(|entry| entry.owner));
+            });
+            owners.sort_unstable();
+            owners.dedup();
+        }
+        owners
+    }
+
+    fn entry(&self, number: u32) -> Option<&Entry> {
+        self.list.get(usize::try_from(number).ok()?)
     }
 }

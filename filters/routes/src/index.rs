@@ -73,6 +73,14 @@ impl Index {
         Self { shelves: shelves.collect(), others }
     }
 
+    /// Hands out all rules that may concern the request, in any order, and some more than once.
+    pub fn each(&self, view: &View<'_>, mut found: impl FnMut(u32)) {
+        for shelf in &self.shelves {
+            shelf.find(view, |numbers| numbers.iter().for_each(|number| found(*number)));
+        }
+        self.others.iter().for_each(|number| found(*number));
+    }
+
     /// The first rule in order for which `holds` is true. It is asked only about rules that may concern the request.
     pub fn first(&self, view: &View<'_>, mut holds: impl FnMut(u32) -> bool) -> Option<u32> {
         let mut first = None;
@@ -82,12 +90,7 @@ impl Index {
                 first = Some(*found);
             }
         };
-        for shelf in &self.shelves {
-            view.values(shelf.part(), |value| match shelf.ignores_case {
-                true => shelf.texts.find(&value.to_ascii_lowercase(), &mut try_all),
-                false => shelf.texts.find(value, &mut try_all),
-            });
-        }
+        self.shelves.iter().for_each(|shelf| shelf.find(view, &mut try_all));
         // Last, for these are many and cost the most: a rule found before ends the search at its place.
         try_all(&self.others);
         first
@@ -95,6 +98,14 @@ impl Index {
 }
 
 impl Shelf {
+    /// Hands out the rules that stand under what the request has there.
+    fn find<'a>(&'a self, view: &View<'_>, mut found: impl FnMut(&'a [u32])) {
+        view.values(self.part(), |value| match self.ignores_case {
+            true => self.texts.find(&value.to_ascii_lowercase(), &mut found),
+            false => self.texts.find(value, &mut found),
+        });
+    }
+
     fn part(&self) -> Part<'_> {
         match &self.part {
             OwnedPart::Path => Part::Path,

@@ -49,6 +49,8 @@ pub struct Origin {
     pub namespace: Option<Rc<str>>,
     /// Such as `shop/catalog http[2]`.
     pub label: String,
+    /// The rule's name; many have none.
+    pub name: String,
 }
 
 /// Reads those sections, if the module has filters for them.
@@ -93,12 +95,13 @@ impl<P: RuleParts> Rules<P> {
             for (place, rule) in resource.spec.http.into_iter().enumerate() {
                 let HttpRoute { name, matches, parts: part, is_read_in_part } = rule;
                 any_in_part |= is_read_in_part;
-                rules.push(HttpRoute { name, matches, parts: parts.len(), is_read_in_part });
+                rules.push(HttpRoute { name: name.clone(), matches, parts: parts.len(), is_read_in_part });
                 parts.push(part);
                 origins.push(Origin {
                     path: format!("{}.http[{place}]", resource.path),
                     namespace: namespace.clone(),
                     label: format!("{label} http[{place}]"),
+                    name,
                 });
             }
             let (name, created, hosts) = (resource.name, resource.created, resource.spec.hosts);

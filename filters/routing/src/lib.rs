@@ -24,7 +24,7 @@ mod target;
 
 use std::rc::Rc;
 
-use pointsman_filter::{Filter, LocalReply, Request, Response, Step, Uses, Wake};
+use pointsman_filter::{Destination, Filter, LocalReply, Request, Response, Step, Uses, Wake};
 use pointsman_host::Host;
 use pointsman_http::{Edits, HeaderMap};
 use pointsman_routes::{Met, Policy, Routes, Rule};
@@ -131,6 +131,7 @@ impl Filter for Routing {
         };
         if answer.is_some() {
             request.answer = answer;
+            request.destination = Destination::NotKnown;
         }
         if let Some(header) = debug_header {
             let passed = self.routes.passed(request.headers(), host);

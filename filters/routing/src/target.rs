@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use pointsman_filter::Request;
+use pointsman_filter::{Destination, Request};
 use pointsman_host::Host;
 use pointsman_http::Edits;
 use pointsman_routes::Matched;
@@ -42,6 +42,7 @@ pub(crate) struct Target {
     authority: Option<Rc<[u8]>>,
     path: Option<Rc<PathRewrite>>,
     mirrors: Rc<[Mirror]>,
+    destination: Destination,
 }
 
 impl Target {
@@ -54,6 +55,10 @@ impl Target {
     ) -> Self {
         let alone = route.route.len() == 1;
         let (of_route, of_own) = (request(route.headers.as_ref()), request(own.headers.as_ref()));
+        let destination = match &told {
+            Told::Header(_, cluster) => Destination::Cluster(cluster.clone()),
+            Told::Authority(_) => Destination::NotKnown,
+        };
         let mut edits = router_policy::edits(route.timeout, route.retries.as_ref());
         let authority = match told {
             Told::Header(name, cluster) => {
@@ -76,12 +81,14 @@ impl Target {
             authority,
             path,
             mirrors,
+            destination,
         }
     }
 
     /// Says in the request's headers what Envoy is to do, in the order of Envoy's router: header operations, then the
     /// host, then the path.
     pub fn apply(&self, request: &mut Request, matched: Matched, host: &mut dyn Host) {
+        request.destination = self.destination.clone();
         let (headers, edits) = request.parts();
         self.request
             .apply(edits, |format, edits| format.evaluate(&RequestScope { headers, edits, host: &*host }).into());

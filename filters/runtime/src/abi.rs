@@ -22,6 +22,8 @@ pub enum Map {
     Request = 0,
     /// Of the response.
     Response = 2,
+    /// Behind the response's body.
+    ResponseTrailers = 3,
     /// Of a call-out's answer.
     CallResponse = 6,
 }

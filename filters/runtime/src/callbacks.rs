@@ -12,7 +12,7 @@ pub const fn callbacks<C: Chain>() -> [u8; 256] {
         ("proxy_on_request_headers\n", true),
         ("proxy_on_response_headers\n", uses.response || uses.response_body || calls),
         ("proxy_on_response_body=pointsman_on_response_body\n", uses.response_body),
-        ("proxy_on_response_trailers\n", uses.response_body),
+        ("proxy_on_response_trailers\n", uses.response_body || uses.response_trailers),
         ("proxy_on_tick\n", uses.delay || uses.beat || uses.response_body),
         ("proxy_on_http_call_response\n", uses.http_call),
         ("proxy_on_grpc_receive\n", uses.grpc_call),

@@ -1,6 +1,6 @@
 //! The filters of a module, one after the other: a tuple of them.
 
-use pointsman_filter::{Body, Filter, Request, Response, Step, Uses, Wake};
+use pointsman_filter::{Body, Filter, GrpcCall, Request, Response, Step, Uses, Wake};
 use pointsman_host::Host;
 use pointsman_http::HeaderMap;
 use pointsman_routes::config::RuleParts;
@@ -26,6 +26,9 @@ pub trait Chain: Sized + 'static {
 
     /// See [`Filter::steers`].
     fn steers(&self, name: &[u8], request: &HeaderMap) -> bool;
+
+    /// See [`Filter::needs_headers`].
+    fn needs_headers(&self) -> bool;
 
     /// Runs the filters from that one on, which is woken by `wake`, until one says something else than
     /// [`Step::Continue`]; says which one that was.
@@ -53,8 +56,14 @@ pub trait Chain: Sized + 'static {
     /// See [`Filter::on_held`].
     fn on_held(&self, streams: &mut Self::Streams, host: &mut dyn Host) -> Body;
 
+    /// See [`Filter::wants_trailers`].
+    fn wants_trailers(&self, streams: &Self::Streams) -> bool;
+
+    /// See [`Filter::on_response_trailers`].
+    fn on_response_trailers(&self, streams: &mut Self::Streams, trailers: &HeaderMap);
+
     /// See [`Filter::on_end`].
-    fn on_end(&self, streams: &mut Self::Streams, host: &mut dyn Host);
+    fn on_end(&self, streams: &mut Self::Streams, host: &mut dyn Host) -> Vec<GrpcCall>;
 
     /// See [`Filter::needs_beat`].
     fn needs_beat(&self, streams: &Self::Streams) -> bool;
@@ -67,6 +76,7 @@ const fn either(a: Uses, b: Uses) -> Uses {
     Uses {
         response: a.response || b.response,
         response_body: a.response_body || b.response_body,
+        response_trailers: a.response_trailers || b.response_trailers,
         delay: a.delay || b.delay,
         http_call: a.http_call || b.http_call,
         grpc_call: a.grpc_call || b.grpc_call,
@@ -118,6 +128,10 @@ macro_rules! chain {
 
             fn steers(&self, name: &[u8], request: &HeaderMap) -> bool {
                 $(self.$index.steers(name, request))||+
+            }
+
+            fn needs_headers(&self) -> bool {
+                $(self.$index.needs_headers())||+
             }
 
             fn on_request(
@@ -172,8 +186,18 @@ macro_rules! chain {
                 body
             }
 
-            fn on_end(&self, streams: &mut Self::Streams, host: &mut dyn Host) {
-                $(self.$index.on_end(&mut streams.$index, host);)+
+            fn wants_trailers(&self, streams: &Self::Streams) -> bool {
+                $(self.$index.wants_trailers(&streams.$index))||+
+            }
+
+            fn on_response_trailers(&self, streams: &mut Self::Streams, trailers: &HeaderMap) {
+                $(self.$index.on_response_trailers(&mut streams.$index, trailers);)+
+            }
+
+            fn on_end(&self, streams: &mut Self::Streams, host: &mut dyn Host) -> Vec<GrpcCall> {
+                let mut calls = Vec::new();
+                $(calls.extend(self.$index.on_end(&mut streams.$index, host));)+
+                calls
             }
 
             fn needs_beat(&self, streams: &Self::Streams) -> bool {

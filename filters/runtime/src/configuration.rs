@@ -19,7 +19,7 @@ const SECTIONS: [(&str, Option<&str>); 11] = [
     ("debug", Some("pointsman-routing")),
     ("authorizationPolicies", None),
     ("destinationRules", None),
-    ("rateLimits", None),
+    ("rateLimits", Some("pointsman-rate-limit")),
     ("faults", Some("pointsman-fault-injection")),
     ("faultInjection", Some("pointsman-fault-injection")),
     ("telemetry", None),
@@ -237,6 +237,7 @@ mod tests {
         let later = "not in this version yet: leave it out";
         let fault_injection =
             "this module has no filter for it; pointsman.wasm and pointsman-fault-injection.wasm have";
+        let rate_limit = "this module has no filter for it; pointsman.wasm and pointsman-rate-limit.wasm have";
         let elsewhere = "this module has no filter for it; pointsman.wasm and pointsman-routing.wasm have";
         for (configuration, of_routing, of_other) in [
             (json!({}), vec![], vec![]),
@@ -249,12 +250,12 @@ mod tests {
                 json!({"rateLimits": [{}], "telemetry": {"x": 1}, "faults": 1}),
                 vec![
                     format!("faults: {fault_injection}"),
-                    format!("rateLimits: {later}"),
+                    format!("rateLimits: {rate_limit}"),
                     format!("telemetry: {later}"),
                 ],
                 vec![
                     format!("faults: {fault_injection}"),
-                    format!("rateLimits: {later}"),
+                    format!("rateLimits: {rate_limit}"),
                     format!("telemetry: {later}"),
                 ],
             ),

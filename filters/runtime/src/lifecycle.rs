@@ -160,7 +160,7 @@ impl<C: Chain> HttpContext for Http<C> {
     }
 
     fn on_http_response_trailers(&mut self, _: usize) -> Action {
-        self.shared.with(|worker, _| Verdict::from(worker.on_response_trailers(self.context))).0
+        self.shared.with(|worker, envoy| Verdict::from(worker.on_response_trailers(self.context, envoy))).0
     }
 }
 

@@ -95,13 +95,18 @@ impl<C: Chain> Worker<C> {
         let Some(filters) = self.filters.clone() else {
             return Flow::Continue;
         };
-        let headers = proxy.read_map(Map::Request).ok().and_then(|block| HeaderMap::parse(block).ok());
-        let Some(headers) = headers else {
-            // Nothing can be decided about it, so nothing may be let through. Not seen on any Envoy.
-            return reply(proxy, &unreadable());
+        let request = if filters.needs_headers() {
+            let headers = proxy.read_map(Map::Request).ok().and_then(|block| HeaderMap::parse(block).ok());
+            let Some(headers) = headers else {
+                // Nothing can be decided about it, so nothing may be let through. Not seen on any Envoy.
+                return reply(proxy, &unreadable());
+            };
+            let mut request = Request::new(headers);
+            request.hide(|name, headers| filters.steers(name, headers));
+            request
+        } else {
+            Request::unread()
         };
-        let mut request = Request::new(headers);
-        request.hide(|name, headers| filters.steers(name, headers));
         let stream = Stream { filters, request, states: C::Streams::default(), phase: Phase::Passed };
         self.drive(context, stream, 0, Wake::Arrived, proxy)
     }
@@ -143,18 +148,26 @@ impl<C: Chain> Worker<C> {
     }
 
     /// The response's trailers have come, which must not overtake what is held back.
-    pub fn on_response_trailers(&mut self, context: u32) -> Flow {
-        match self.streams.get(&context).map(|stream| stream.phase) {
-            Some(Phase::Held { .. }) => Flow::Pause,
-            _ => Flow::Continue,
+    pub fn on_response_trailers(&mut self, context: u32, proxy: &mut dyn Proxy) -> Flow {
+        let Some(stream) = self.streams.get_mut(&context) else { return Flow::Continue };
+        if C::USES.response_trailers
+            && stream.filters.wants_trailers(&stream.states)
+            && let Some(trailers) = proxy.read_map(Map::ResponseTrailers).ok()
+            && let Ok(trailers) = HeaderMap::parse(trailers)
+        {
+            stream.filters.on_response_trailers(&mut stream.states, &trailers);
         }
+        if matches!(stream.phase, Phase::Held { .. }) { Flow::Pause } else { Flow::Continue }
     }
 
     /// The request has ended, however it did.
     pub fn on_end(&mut self, context: u32, proxy: &mut dyn Proxy) {
         if let Some(mut stream) = self.take(context) {
             self.stop_waiting(context, stream.phase, proxy);
-            stream.filters.on_end(&mut stream.states, proxy);
+            let calls = stream.filters.on_end(&mut stream.states, proxy);
+            if C::USES.grpc_call && !calls.is_empty() {
+                self.tell(&calls, proxy);
+            }
         }
     }
 
@@ -183,7 +196,7 @@ impl<C: Chain> Worker<C> {
                     if let Some(answer) = request.answer.take() {
                         break reply(proxy, &answer);
                     }
-                    write(proxy, Map::Request, &request.edits, Some(request.headers()));
+                    write(proxy, Map::Request, &request.edits, request.known_headers());
                     break Flow::Continue;
                 }
                 Step::Reply(answer) => {

@@ -77,11 +77,12 @@ impl Filter for Counts {
         let _ = self.slots.beat(host);
     }
 
-    fn on_end(&self, has_slot: &mut bool, host: &mut dyn Host) {
+    fn on_end(&self, has_slot: &mut bool, host: &mut dyn Host) -> Vec<GrpcCall> {
         if std::mem::take(has_slot) {
             host.add(&self.under_way, -1);
             // It cannot be contended in a test of a few requests.
             let _ = self.slots.release(host);
         }
+        Vec::new()
     }
 }

@@ -1,3 +1,3 @@
 //! All filters, in one pass over each request.
 
-pointsman_runtime::module!(routing::Routing, fault_injection::FaultInjection<true>);
+pointsman_runtime::module!(routing::Routing, rate_limit::RateLimit, fault_injection::FaultInjection<true>);

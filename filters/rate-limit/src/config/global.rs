@@ -39,6 +39,16 @@ message! {
     }
 }
 
+impl Global {
+    /// Whether one call can ask for both.
+    pub fn is_same(&self, other: &Self) -> bool {
+        let settings = |this: &Self| {
+            (this.timeout, this.failure_mode_deny, this.status_on_error, this.disable_x_envoy_ratelimited_header)
+        };
+        self.domain == other.domain && self.cluster == other.cluster && settings(self) == settings(other)
+    }
+}
+
 /// Envoy's own.
 const TIMEOUT: Duration = Duration::from_millis(20);
 

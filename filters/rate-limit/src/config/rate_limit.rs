@@ -5,6 +5,7 @@ use pointsman_wire::{Cursor, Decode, Value, check_at_most_one, check_names, entr
 
 use super::{Global, Local, LocalDescriptor, Response, ShareAcross};
 use crate::descriptors::{Action, Hits};
+use crate::pool::{BUCKETS, SLOTS, TABLES};
 
 /// A limit.
 #[derive(Clone, Debug)]
@@ -179,9 +180,6 @@ fn check_hits(local: &Local, hits: &Hits, at: Cursor<'_>) {
     }
 }
 
-/// How many descriptors may leave a value open: the proxy's memory has room for as many tables.
-const MOST_KEYED: usize = 16;
-
 /// Reads `rateLimits`.
 pub fn read_rate_limits(at: Cursor<'_>) -> Option<Vec<RateLimit>> {
     if at.value().is_null() {
@@ -190,11 +188,21 @@ pub fn read_rate_limits(at: Cursor<'_>) -> Option<Vec<RateLimit>> {
     let before = at.errors();
     check_names(at);
     let limits = list(at, RateLimit::decode)?;
-    let descriptors = limits.iter().filter_map(|limit| limit.local.as_ref()).flat_map(|local| &local.descriptors);
-    let keyed = descriptors.filter(|descriptor| LocalDescriptor::is_keyed(descriptor)).count();
-    if keyed > MOST_KEYED {
-        return at
-            .error(format_args!("has {keyed} descriptors that leave a value open, expected at most {MOST_KEYED}"));
+    let locals = || limits.iter().filter_map(|limit| limit.local.as_ref());
+    let descriptors = || locals().flat_map(|local| &local.descriptors);
+    let keyed = descriptors().filter(|descriptor| LocalDescriptor::is_keyed(descriptor)).count();
+    let default = locals().filter(|local| local.bucket.is_some()).count();
+    let single = descriptors().count().saturating_sub(keyed).saturating_add(default);
+    let in_flight = limits.iter().filter(|limit| limit.concurrency.is_some()).count();
+    // The memory that all workers share has places for so many.
+    for (count, pool, what) in [
+        (keyed, &TABLES, "descriptors that leave a value open"),
+        (single, &BUCKETS, "buckets"),
+        (in_flight, &SLOTS, "limits of concurrency"),
+    ] {
+        if count > pool.places() {
+            at.error::<()>(format_args!("has {count} {what}, expected at most {}", pool.places()));
+        }
     }
     (at.errors() == before).then_some(limits)
 }

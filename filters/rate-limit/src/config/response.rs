@@ -8,8 +8,8 @@ message! {
     pub struct Response = "response" {
         /// The status, 429 if it is left out.
         status: u32 = "status" as read_status,
-        /// The body, `local_rate_limited` if it is left out. What a rate-limit service says goes before.
-        body: String = "body" as read_body,
+        /// The body. If it is left out: what a rate-limit service says, or `local_rate_limited` where the proxy itself refuses.
+        body: Option<String> = "body" as read_body,
         /// Headers beside it, names in lower case.
         headers: Vec<(String, String)> = "headers" as read_headers,
         /// Whether responses say how much of the limit is left: those to the requests that it let pass, too.
@@ -23,14 +23,11 @@ message! {
     }
 }
 
-/// Envoy's own.
-const BODY: &str = "local_rate_limited";
-
 impl Default for Response {
     fn default() -> Self {
         Self {
             status: 429,
-            body: BODY.into(),
+            body: None,
             headers: Vec::new(),
             rate_limit_headers: RateLimitHeaders::Off,
             rate_limited_as_resource_exhausted: false,
@@ -45,18 +42,23 @@ fn read_status(at: Cursor<'_>) -> Option<u32> {
     whole_or(at, 400, 599, &"is no status of an error, expected 400 to 599")?.try_into().ok()
 }
 
-fn read_body(at: Cursor<'_>) -> Option<String> {
-    if at.value().is_null() { Some(BODY.into()) } else { String::decode(at) }
+fn read_body(at: Cursor<'_>) -> Option<Option<String>> {
+    if at.value().is_null() { Some(None) } else { String::decode(at).map(Some) }
 }
 
 /// What says where an answer ends is the proxy's.
 const FRAMING: [&str; 4] = ["content-length", "transfer-encoding", "connection", "upgrade"];
 
+/// Whether a header says where an answer ends.
+pub fn is_framing(name: &str) -> bool {
+    FRAMING.iter().any(|header| name.eq_ignore_ascii_case(header))
+}
+
 fn read_headers(at: Cursor<'_>) -> Option<Vec<(String, String)>> {
     let headers = map(at, |name, at| {
         let value = text(at, "a header's value");
         check_name(at, name)?;
-        if FRAMING.iter().any(|header| name.eq_ignore_ascii_case(header)) {
+        if is_framing(name) {
             return at.error("says where an answer ends: that is the proxy's");
         }
         value

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::rc::Rc;
 
+use pointsman_filter::Destination;
 use pointsman_host::Host;
 
 use super::condition::{HeaderCondition, QueryCondition};
@@ -161,14 +162,23 @@ impl Action {
     }
 
     /// What it makes of what the proxy knows.
-    pub(super) fn ask<'a>(&'a self, source_cluster: &'a OnceCell<Box<[u8]>>, host: &dyn Host) -> Made<'a> {
+    pub(super) fn ask<'a>(
+        &'a self,
+        source_cluster: &'a OnceCell<Box<[u8]>>,
+        destination: &Destination,
+        host: &dyn Host,
+    ) -> Made<'a> {
         let value = match &self.source {
             Source::Address => address::of_client(host).map(Cow::Owned),
             Source::Network { v4, v6 } => address::network_of_client(*v4, *v6, host).map(Cow::Owned),
             // Without a route there is none.
-            Source::DestinationCluster => {
-                host.property(&["xds", "cluster_name"]).filter(|name| !name.is_empty()).map(Cow::Owned)
-            }
+            Source::DestinationCluster => match destination {
+                Destination::Cluster(name) => Some(Cow::Owned(name.to_vec())),
+                Destination::NotKnown => None,
+                Destination::OfProxy => {
+                    host.property(&["xds", "cluster_name"]).filter(|name| !name.is_empty()).map(Cow::Owned)
+                }
+            },
             Source::SourceCluster => {
                 let ask = || host.property(&["xds", "node", "cluster"]).unwrap_or_default().into();
                 Some(Cow::Borrowed(&**source_cluster.get_or_init(ask)))

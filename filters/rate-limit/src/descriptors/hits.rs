@@ -30,6 +30,11 @@ impl Hits {
         }
     }
 
+    /// Whether the response says it.
+    pub fn is_of_response(&self) -> bool {
+        matches!(self, Self::ResponseHeader(_) | Self::ResponseTrailer(_))
+    }
+
     /// What such a header says: nobody is to get more by leaving it out, or by writing what is no number, than a plain
     /// request; and too many are the most. 0 is a request that costs nothing.
     pub fn read(value: Option<&[u8]>) -> u32 {

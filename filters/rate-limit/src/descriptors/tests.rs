@@ -8,6 +8,7 @@ mod paths;
 mod properties;
 
 use super::*;
+use pointsman_filter::Destination;
 use pointsman_host::FakeHost;
 use pointsman_wire::decode;
 use serde_json::{Value, json};
@@ -40,7 +41,7 @@ fn shown(descriptor: Option<Descriptor<'_>>) -> Option<String> {
 fn makes(value: &Value, headers: &HeaderMap, expected: Option<&str>) {
     let host = FakeHost::default();
     let actions = actions(&[json!({"genericKey": {"descriptorValue": "g", "descriptorKey": "k"}}), value.clone()]);
-    let made = shown(actions.descriptor(headers, &host));
+    let made = shown(actions.descriptor(headers, &Destination::OfProxy, &host));
     let expected = expected.map(|entry| if entry.is_empty() { "k=g".into() } else { format!("k=g, {entry}") });
     assert_eq!(made, expected, "{value}");
     assert_eq!(*host.asked.borrow(), [""; 0], "{value}");

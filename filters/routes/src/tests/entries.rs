@@ -90,6 +90,7 @@ proptest! {
             let before: BTreeSet<_> = for_it.iter().copied().take_while(|owner| Some(*owner) != expected).collect();
             prop_assert!(before.is_subset(&asked), "{:?} of {:?}: {:?} {:#?}", asked, before, request, owners);
             prop_assert!(asked.iter().all(|owner| for_it.contains(owner)), "{:?} {:?}", asked, for_it);
+            prop_assert_eq!(entries.all(&headers, &host), for_it, "{:?} {:#?}", request, owners);
         }
     }
 }

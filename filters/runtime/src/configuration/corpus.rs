@@ -2,6 +2,7 @@
 
 use fault_injection::FaultInjection;
 use pointsman_host::Node;
+use rate_limit::RateLimit;
 use routing::Routing;
 use serde_json::{Value, json};
 
@@ -18,7 +19,7 @@ fn messages(bytes: &[u8]) -> Vec<String> {
         Ok(configuration) => configuration,
         Err(why) => return vec![format!("the configuration is refused: {why}")],
     };
-    let (filters, report) = build::<(Routing, FaultInjection<true>)>(&configuration, &Node::default());
+    let (filters, report) = build::<(Routing, RateLimit, FaultInjection<true>)>(&configuration, &Node::default());
     assert_eq!(filters.is_some(), report.errors().is_empty());
     report.errors().iter().map(ToString::to_string).collect()
 }

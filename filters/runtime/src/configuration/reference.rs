@@ -11,6 +11,13 @@ use fault_injection::config::{
 };
 use pointsman_routes::config::{HTTP_ROUTE, HttpMatchRequest, OF_FILTERS, StringMatch, VirtualService};
 use pointsman_wire::{Class, Field, Message};
+use rate_limit::RateLimit;
+use rate_limit::config::{
+    ActionFields, EntryFields, GenericKey, Global, HeaderMatcher, HeaderValueMatch, HitsAddend, Int64Range, JwtClaim,
+    LocalDescriptorFields, LocalFields, MaskedRemoteAddress, MetaData, MetadataKey, Path as PathAction, PathSegment,
+    QueryParameterMatcher, QueryParameterValueMatch, QueryParameters, RateLimitFields, RegexMatcher, RequestHeaders,
+    Response as LimitResponse, ShareAcross, StringMatcher, TokenBucketFields,
+};
 use routing::Routing;
 use routing::config::{
     ClusterOverride, CorsPolicy, Debug, Destination, Destinations, HeaderOperations, Headers, HttpBody, HttpCookie,
@@ -21,7 +28,7 @@ use routing::config::{
 use crate::chain::Chain;
 
 /// All filters, as pointsman.wasm has them.
-type All = (Routing, FaultInjection<true>);
+type All = (Routing, RateLimit, FaultInjection<true>);
 
 /// Every message, in the README's order.
 fn reference() -> Vec<(&'static str, &'static [Field])> {
@@ -61,6 +68,32 @@ fn reference() -> Vec<(&'static str, &'static [Field])> {
         of::<FaultEntry>(),
         of::<FaultInjectionSection>(),
         of::<When>(),
+        of::<RateLimitFields>(),
+        of::<ActionFields>(),
+        of::<RequestHeaders>(),
+        of::<MaskedRemoteAddress>(),
+        of::<GenericKey>(),
+        of::<HeaderValueMatch>(),
+        of::<HeaderMatcher>(),
+        of::<StringMatcher>(),
+        of::<RegexMatcher>(),
+        of::<Int64Range>(),
+        of::<QueryParameters>(),
+        of::<QueryParameterValueMatch>(),
+        of::<QueryParameterMatcher>(),
+        of::<MetaData>(),
+        of::<MetadataKey>(),
+        of::<PathSegment>(),
+        of::<PathAction>(),
+        of::<JwtClaim>(),
+        of::<HitsAddend>(),
+        of::<LocalFields>(),
+        of::<LocalDescriptorFields>(),
+        of::<EntryFields>(),
+        of::<TokenBucketFields>(),
+        of::<ShareAcross>(),
+        of::<Global>(),
+        of::<LimitResponse>(),
         of::<Debug>(),
     ]
 }
@@ -134,10 +167,10 @@ fn without(rows: &[String], others: &[String]) -> String {
 #[test]
 fn every_message_is_listed() {
     let listed: Vec<&str> = reference().into_iter().map(|(name, _)| name).collect();
-    let filters = ["routes", "routing", "fault-injection"];
+    let filters = ["routes", "routing", "fault-injection", "rate-limit"];
     let files =
         filters.iter().flat_map(|filter| fs::read_dir(here().join("..").join(filter).join("src/config")).unwrap());
-    for path in files.map(|file| file.unwrap().path()) {
+    for path in files.map(|file| file.unwrap().path()).filter(|path| path.is_file()) {
         let source = fs::read_to_string(&path).unwrap();
         // `pub struct HttpRoute = "HTTPRoute" {`: nothing but a message is declared so.
         let declared =

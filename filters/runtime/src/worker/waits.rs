@@ -1,6 +1,8 @@
 //! Requests and responses that wait: for a time, for an answer, for what a response's limit lets through.
 
-use pointsman_filter::{Answer, Body, Wake};
+use std::rc::Rc;
+
+use pointsman_filter::{Answer, Body, GrpcCall, Wake};
 use pointsman_host::slots::BEAT_NANOS;
 use pointsman_http::HeaderMap;
 
@@ -43,11 +45,17 @@ impl<C: Chain> Worker<C> {
         if self.next_beat.is_none_or(|at| at > now) {
             return;
         }
-        let mut in_need = self.streams.values().filter(|stream| stream.filters.needs_beat(&stream.states));
-        self.next_beat = in_need.next().map(|stream| {
-            stream.filters.on_beat(upcast(proxy));
-            now.saturating_add(BEAT_NANOS)
-        });
+        let in_need = self.streams.values().filter(|stream| stream.filters.needs_beat(&stream.states));
+        // Those of the last configurations, too: few, as each is there as long as some request is.
+        let mut filters: Vec<&Rc<C>> = Vec::new();
+        for stream in in_need {
+            if !filters.iter().any(|other| Rc::ptr_eq(other, &stream.filters)) {
+                filters.push(&stream.filters);
+            }
+        }
+        filters.iter().for_each(|filters| filters.on_beat(upcast(proxy)));
+        let is_needed = !filters.is_empty();
+        self.next_beat = is_needed.then(|| now.saturating_add(BEAT_NANOS));
     }
 
     /// A call-out has ended. The answer can be read now, and only now.
@@ -117,6 +125,15 @@ impl<C: Chain> Worker<C> {
         let call = call?;
         self.calls.insert(call, context);
         Some(call)
+    }
+
+    /// Sends call-outs whose answers nobody waits for. The request's context is about to go, and need not be selected again.
+    pub(super) fn tell(&mut self, calls: &[GrpcCall], proxy: &mut dyn Proxy) {
+        proxy.select(self.root);
+        for call in calls {
+            // One that cannot be sent shows in the proxy's own metrics of the cluster.
+            let _ = proxy.grpc_call(call);
+        }
     }
 
     /// Takes a request out of whatever it waits in.

@@ -26,7 +26,7 @@ fn defaults() {
     assert!(limit.name.is_empty() && limit.matches.is_empty() && limit.route.is_none() && !limit.shadow);
     assert_eq!((limit.hits, limit.concurrency), (Hits::Number(1), None));
     let response = limit.response;
-    assert_eq!((response.status, &*response.body), (429, "local_rate_limited"));
+    assert_eq!((response.status, &response.body), (429, &None));
     assert!(response.headers.is_empty() && !response.rate_limited_as_resource_exhausted);
     assert_eq!(response.rate_limit_headers, RateLimitHeaders::Off);
     let global = right(&json!({"actions": [{"remoteAddress": {}}], "global": {"domain": "d", "cluster": "c"}}));
@@ -59,7 +59,7 @@ fn all_that_can_be_said() {
     assert_eq!(local.descriptors[0].bucket, crate::rate::tests::token_bucket(10, 1, 150));
     assert!(local.descriptors[0].is_keyed() && local.sets == 16 && !local.always_consume_default);
     assert_eq!(limit.response.headers, [("x-limited".to_owned(), "yes".to_owned())]);
-    assert_eq!(limit.response.body, "");
+    assert_eq!(limit.response.body.as_deref(), Some(""));
     assert_eq!(limit.response.rate_limit_headers, RateLimitHeaders::Draft03);
     let of_route = right(&with(&local_of_route(), json!({"hitsAddend": {"requestHeader": "Host"}})));
     assert_eq!(of_route.route.as_deref(), Some("search"));

@@ -15,7 +15,7 @@ fn makes_of(value: &Value, attribute: &str, is: Option<&[u8]>, expected: Option<
     let host = host(&is.map(|is| (attribute, is)).into_iter().collect::<Vec<_>>());
     let none = map::<&str>(&[]);
     assert_eq!(
-        shown(actions(std::slice::from_ref(value)).descriptor(&none, &host)).as_deref(),
+        shown(actions(std::slice::from_ref(value)).descriptor(&none, &Destination::OfProxy, &host)).as_deref(),
         expected,
         "{value} {is:?}"
     );
@@ -75,7 +75,7 @@ fn clusters() {
     // Where the proxy belongs to is asked for once.
     let (actions, host, none) = (actions(&[source]), host(&[("xds.node.cluster", b"edge")]), map::<&str>(&[]));
     for _ in 0..3 {
-        assert_eq!(shown(actions.descriptor(&none, &host)).as_deref(), Some("source_cluster=edge"));
+        assert_eq!(shown(actions.descriptor(&none, &Destination::OfProxy, &host)).as_deref(), Some("source_cluster=edge"));
     }
     assert_eq!(*host.asked.borrow(), ["xds.node.cluster"]);
 }
@@ -137,13 +137,13 @@ fn nothing_is_asked_for_in_vain() {
     let all = actions(&[json!({"remoteAddress": {}}), optional, json!({"destinationCluster": {}}), header]);
     let (none, some) = (map::<&str>(&[]), map(&[("x", "1")]));
     let complete = host(&[("source.address", b"10.0.0.1:1"), ("xds.cluster_name", b"c")]);
-    assert_eq!(shown(all.descriptor(&none, &complete)), None);
+    assert_eq!(shown(all.descriptor(&none, &Destination::OfProxy, &complete)), None);
     assert_eq!(*complete.asked.borrow(), [""; 0]);
     let expected = "remote_address=10.0.0.1, destination_cluster=c, x=1";
-    assert_eq!(shown(all.descriptor(&some, &complete)).as_deref(), Some(expected));
+    assert_eq!(shown(all.descriptor(&some, &Destination::OfProxy, &complete)).as_deref(), Some(expected));
     let claim = "metadata.filter_metadata.envoy.filters.http.jwt_authn.payload.sub";
     assert_eq!(*complete.asked.borrow(), ["source.address", claim, "xds.cluster_name"]);
     let without = host(&[("xds.cluster_name", b"c")]);
-    assert_eq!(shown(all.descriptor(&some, &without)), None);
+    assert_eq!(shown(all.descriptor(&some, &Destination::OfProxy, &without)), None);
     assert_eq!(*without.asked.borrow(), ["source.address"]);
 }

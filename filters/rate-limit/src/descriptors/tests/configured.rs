@@ -33,7 +33,7 @@ fn the_same_in_all_or_left_open() {
         (&[("a", "1"), ("b", "2"), ("c", "")], None, None),
     ] {
         let headers = map(headers);
-        let descriptor = actions.descriptor(&headers, &FakeHost::default()).unwrap();
+        let descriptor = actions.descriptor(&headers, &Destination::OfProxy, &FakeHost::default()).unwrap();
         assert_eq!(configured.find(&descriptor), expected, "{descriptor:?}");
         assert_eq!(without_open.find(&descriptor), other, "{descriptor:?}");
     }
@@ -44,7 +44,7 @@ fn keys_of_tables() {
     let header = |name: &str| json!({"requestHeaders": {"headerName": name, "descriptorKey": name}});
     let actions = actions(&[header("a"), header("b")]);
     let key =
-        |a: &str, b: &str| actions.descriptor(&map(&[("a", a), ("b", b)]), &FakeHost::default()).unwrap().table_key();
+        |a: &str, b: &str| actions.descriptor(&map(&[("a", a), ("b", b)]), &Destination::OfProxy, &FakeHost::default()).unwrap().table_key();
     assert_eq!(key("x", ""), b"\x01\0\0\0x\0\0\0\0");
     assert_ne!(key("ab", "c"), key("a", "bc"));
     assert_ne!(key("", "a"), key("a", ""));

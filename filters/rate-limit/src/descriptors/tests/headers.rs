@@ -31,7 +31,7 @@ fn a_long_value_is_cut_but_told_from_others() {
     let action = actions(&[json!({"requestHeaders": {"headerName": "x", "descriptorKey": "d"}})]);
     let value = |text: &[u8]| {
         let headers = map(&[("x", text)]);
-        let descriptor = action.descriptor(&headers, &FakeHost::default()).unwrap();
+        let descriptor = action.descriptor(&headers, &Destination::OfProxy, &FakeHost::default()).unwrap();
         let (_, value) = descriptor.entries().next().unwrap();
         value.to_vec()
     };

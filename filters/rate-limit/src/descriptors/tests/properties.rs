@@ -16,10 +16,10 @@ proptest! {
             json!({"queryParameters": {"queryParameterName": "a", "descriptorKey": "q", "skipIfAbsent": true}}),
             json!({"path": {"template": "/{a}/{**}", "variable": "a", "descriptorKey": "p", "skipIfAbsent": true}}),
         ]);
-        let descriptor = all.descriptor(&headers, &host).unwrap();
+        let descriptor = all.descriptor(&headers, &Destination::OfProxy, &host).unwrap();
         prop_assert!(descriptor.entries().all(|(_, value)| value.len() <= LONGEST));
-        actions(&[json!({"maskedRemoteAddress": {}})]).descriptor(&headers, &host);
-        actions(&[json!({"remoteAddress": {}})]).descriptor(&headers, &host);
+        actions(&[json!({"maskedRemoteAddress": {}})]).descriptor(&headers, &Destination::OfProxy, &host);
+        actions(&[json!({"remoteAddress": {}})]).descriptor(&headers, &Destination::OfProxy, &host);
     }
 
     /// An address is found again in what it is written as, whatever is kept of it.

@@ -16,7 +16,7 @@ impl World<Filters> {
     }
 
     fn trailers(&mut self) -> Flow {
-        self.worker.on_response_trailers(7)
+        self.worker.on_response_trailers(7, &mut self.proxy)
     }
 }
 

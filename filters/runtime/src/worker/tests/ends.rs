@@ -85,3 +85,35 @@ fn beats_are_as_regular_as_they_have_to_be() {
     world.advance(3 * BEAT);
     assert_eq!(world.metric("beats"), 18, "while it waits, too");
 }
+
+/// What a trailer says is told at the end, in a call of the root context's: the request's is gone then. Nobody waits for it.
+#[test]
+fn a_last_call() {
+    for (script, trailers, expected) in [("t", true, 1), ("t", false, 0), ("e", true, 0)] {
+        let mut world = world();
+        world.arrive(7, &[("x-0", script)]);
+        world.respond(7);
+        if trailers {
+            world.proxy.current = 7;
+            assert_eq!(world.worker.on_response_trailers(7, &mut world.proxy), Flow::Continue);
+        }
+        world.end(7);
+        assert_eq!(world.proxy.under_way.len(), expected, "{script} {trailers}");
+        world.worker.on_answer(Call::Grpc(1), Outcome::Grpc { status: 0 }, &mut world.proxy);
+        world.advance(2 * BEAT);
+        world.proxy.under_way.clear();
+        world.assert_empty();
+    }
+}
+
+/// A request that began with an older configuration still needs its beats, and those of now theirs.
+#[test]
+fn beats_of_several_configurations() {
+    let mut world = world();
+    world.arrive(1, &[("x-0", "e")]);
+    world.worker.configure(filters(1));
+    world.arrive(2, &[("x-0", "e")]);
+    world.arrive(3, &[("x-0", "e")]);
+    world.advance(BEAT);
+    assert_eq!(world.metric("beats"), 4, "two filters of two configurations");
+}

@@ -108,6 +108,7 @@ impl Proxy for FakeProxy {
         match map {
             Map::Request => Ok(self.stream().headers.clone()),
             Map::CallResponse => Ok(self.answer.clone().expect("an answer is read when there is one")),
+            Map::ResponseTrailers => Ok(HeaderMap::serialize(&[("x-tell", "told")])),
             Map::Response => panic!("nobody looks at the response's headers"),
         }
     }

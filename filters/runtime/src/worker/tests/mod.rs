@@ -30,7 +30,7 @@ const MILLISECOND: u64 = 1_000_000;
 
 /// A filter that does what the request's header `x-N` says, word by word: `d5` waits 5 ms, `h` and `g` ask over HTTP and
 /// gRPC, `r` answers with 403, `k` goes on and keeps the stream for the response, `b5` holds each part of its
-/// body back for 5 ms, `e`, before another word, keeps it until its end. Each time that it is called, it adds a
+/// body back for 5 ms, `t` calls at its end the cluster that its trailer `x-tell` names, `e`, before another word, keeps it until its end. Each time that it is called, it adds a
 /// line to the request's header `story`.
 struct Scripted<const N: usize> {
     generation: u32,
@@ -51,13 +51,23 @@ struct Stream {
     /// Each part of its body is held back for so long.
     slow: Option<u64>,
     until: u64,
+    /// At its end it calls the cluster that a trailer names.
+    tells: bool,
+    trailer: Option<String>,
 }
 
 impl<const N: usize> Filter for Scripted<N> {
     const NAME: &'static str = "scripted";
     const SECTIONS: &'static [&'static str] = &[];
-    const USES: Uses =
-        Uses { response: true, response_body: true, delay: true, http_call: true, grpc_call: true, beat: true };
+    const USES: Uses = Uses {
+        response: true,
+        response_body: true,
+        response_trailers: true,
+        delay: true,
+        http_call: true,
+        grpc_call: true,
+        beat: true,
+    };
     type Rule = ();
     type Stream = Stream;
 
@@ -109,6 +119,10 @@ impl<const N: usize> Filter for Scripted<N> {
                 (stream.holds, stream.slow) = (true, Some(time.parse::<u64>().unwrap() * MILLISECOND));
                 Step::Continue
             }
+            ("t", _) => {
+                stream.tells = true;
+                Step::Continue
+            }
             ("k", _) => {
                 stream.keeps = true;
                 Step::Continue
@@ -118,7 +132,7 @@ impl<const N: usize> Filter for Scripted<N> {
     }
 
     fn has_more(&self, stream: &Stream) -> bool {
-        stream.keeps || stream.holds
+        stream.keeps || stream.holds || stream.tells
     }
 
     fn wants_body(&self, stream: &Stream) -> bool {
@@ -143,10 +157,27 @@ impl<const N: usize> Filter for Scripted<N> {
         host.add(&Metric::counter("beats", &[]), 1);
     }
 
-    fn on_end(&self, stream: &mut Stream, host: &mut dyn Host) {
+    fn wants_trailers(&self, stream: &Stream) -> bool {
+        stream.tells
+    }
+
+    fn on_response_trailers(&self, stream: &mut Stream, trailers: &HeaderMap) {
+        // Whichever filter wants them, all are told.
+        stream.trailer = trailers.first(b"x-tell").filter(|_| stream.tells).map(text);
+    }
+
+    fn on_end(&self, stream: &mut Stream, host: &mut dyn Host) -> Vec<GrpcCall> {
         if std::mem::take(&mut stream.holds) {
             host.add(&Metric::counter("ends", &[]), 1);
         }
+        let call = |cluster| GrpcCall {
+            cluster,
+            service: "s".into(),
+            method: "m".into(),
+            message: Vec::new(),
+            timeout: Duration::from_millis(20),
+        };
+        stream.trailer.take().into_iter().map(call).collect()
     }
 
     fn on_response(&self, stream: &mut Stream, _: &Request, response: &mut Response, _: &mut dyn Host) {

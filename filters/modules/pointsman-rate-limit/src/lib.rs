@@ -1,0 +1,3 @@
+//! Rate limits alone.
+
+pointsman_runtime::module!(rate_limit::RateLimit);
