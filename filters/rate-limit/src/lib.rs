@@ -115,10 +115,7 @@ impl Filter for RateLimit {
     }
 
     fn has_more(&self, stream: &Stream) -> bool {
-        !stream.slots.is_empty()
-            || !stream.charges.is_empty()
-            || stream.quota.is_some()
-            || !stream.headers.is_empty()
+        !stream.slots.is_empty() || !stream.charges.is_empty() || stream.quota.is_some() || !stream.headers.is_empty()
     }
 
     fn on_response(&self, stream: &mut Stream, _: &Request, response: &mut Response, host: &mut dyn Host) {

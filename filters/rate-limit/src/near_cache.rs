@@ -102,6 +102,3 @@ impl Refusal {
 pub fn decimal(text: &[u8]) -> Option<u64> {
     std::str::from_utf8(text).ok()?.trim().parse().ok()
 }
-
-#[cfg(test)]
-mod tests;

@@ -5,7 +5,7 @@ mod answer;
 mod ask;
 mod fields;
 #[cfg(test)]
-mod tests;
+pub mod tests;
 
 pub use answer::{Answer, Code, HeaderLine, Status};
 #[cfg(test)]

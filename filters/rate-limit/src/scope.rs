@@ -36,7 +36,8 @@ impl Scope {
         for (place, limit) in limits.iter().enumerate() {
             match &limit.route {
                 Some(name) => {
-                    let mut rules = by_rule.iter_mut().zip(origins).filter(|(_, origin)| origin.name == *name).peekable();
+                    let mut rules =
+                        by_rule.iter_mut().zip(origins).filter(|(_, origin)| origin.name == *name).peekable();
                     if rules.peek().is_none() {
                         let why = format!("no rule of virtualServices that is in force here has the name `{name}`");
                         at.element(place, |at| at.field("route", |at| at.error::<()>(why)));

@@ -63,9 +63,8 @@ pub enum Verdict {
 
 impl Service {
     pub fn new(global: Global, shadow: bool) -> Self {
-        let counter = |name: &str| {
-            Metric::counter(&format!("pointsman_rate_limit_{name}"), &[("domain", &global.domain)])
-        };
+        let counter =
+            |name: &str| Metric::counter(&format!("pointsman_rate_limit_{name}"), &[("domain", &global.domain)]);
         Self {
             shadow,
             memory: RefCell::default(),
@@ -173,11 +172,12 @@ impl Service {
         let of_header = of_header.and_then(|(_, value)| decimal(value));
         let pairs = question.asked.iter().zip(&answer.statuses);
         let is_told = question.asked.len() == answer.statuses.len();
-        let over: Vec<_> =
-            pairs.filter(|(_, status)| is_told && status.code == Code::OverLimit).collect();
-        let longest = over.iter().filter_map(|(_, status)| status.until_reset).max().map(|reset| {
-            reset.as_secs().saturating_add((reset.subsec_nanos() > 0).into())
-        });
+        let over: Vec<_> = pairs.filter(|(_, status)| is_told && status.code == Code::OverLimit).collect();
+        let longest = over
+            .iter()
+            .filter_map(|(_, status)| status.until_reset)
+            .max()
+            .map(|reset| reset.as_secs().saturating_add((reset.subsec_nanos() > 0).into()));
         let refusal = Rc::new(Refusal {
             quota: quota(&answer.statuses),
             retry_after: longest.or(of_header).map(|seconds| seconds.max(1)),
@@ -258,6 +258,3 @@ fn quota(statuses: &[Status<'_>]) -> Option<Quota> {
     let reset = least.until_reset.map_or(0, |reset| reset.as_secs());
     Some(Quota { limit: text, remaining: least.remaining, reset })
 }
-
-#[cfg(test)]
-mod tests;

@@ -3,7 +3,7 @@
 
 use std::rc::Rc;
 
-use pointsman_filter::{Filter, Request, Step, Uses, Wake};
+use pointsman_filter::{Filter, GrpcCall, Request, Step, Uses, Wake};
 use pointsman_host::cells::update;
 use pointsman_host::slots::{Acquired, Slots};
 use pointsman_host::{Host, Metric};

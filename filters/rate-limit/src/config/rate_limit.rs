@@ -59,6 +59,9 @@ message! {
         response: Option<Response> = "response",
     }
     refused {
+        "tokenBucket": "it belongs into `local`",
+        "descriptors": "they belong into `local`",
+        "domain": "it belongs into `global`",
         "stage": "a limit has one place: which requests it is for says its match",
         "disableKey": "a filter cannot read Envoy's runtime: take the limit out, or set `shadow: true`",
         "limit": "limits are not overridden from metadata: use descriptors",

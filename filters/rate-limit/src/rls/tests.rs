@@ -1,6 +1,6 @@
 //! Against the messages as `prost` derives them.
 
-mod messages;
+pub mod messages;
 
 use super::*;
 use messages::{

@@ -75,7 +75,10 @@ fn clusters() {
     // Where the proxy belongs to is asked for once.
     let (actions, host, none) = (actions(&[source]), host(&[("xds.node.cluster", b"edge")]), map::<&str>(&[]));
     for _ in 0..3 {
-        assert_eq!(shown(actions.descriptor(&none, &Destination::OfProxy, &host)).as_deref(), Some("source_cluster=edge"));
+        assert_eq!(
+            shown(actions.descriptor(&none, &Destination::OfProxy, &host)).as_deref(),
+            Some("source_cluster=edge")
+        );
     }
     assert_eq!(*host.asked.borrow(), ["xds.node.cluster"]);
 }

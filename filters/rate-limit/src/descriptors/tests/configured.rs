@@ -43,8 +43,12 @@ fn the_same_in_all_or_left_open() {
 fn keys_of_tables() {
     let header = |name: &str| json!({"requestHeaders": {"headerName": name, "descriptorKey": name}});
     let actions = actions(&[header("a"), header("b")]);
-    let key =
-        |a: &str, b: &str| actions.descriptor(&map(&[("a", a), ("b", b)]), &Destination::OfProxy, &FakeHost::default()).unwrap().table_key();
+    let key = |a: &str, b: &str| {
+        actions
+            .descriptor(&map(&[("a", a), ("b", b)]), &Destination::OfProxy, &FakeHost::default())
+            .unwrap()
+            .table_key()
+    };
     assert_eq!(key("x", ""), b"\x01\0\0\0x\0\0\0\0");
     assert_ne!(key("ab", "c"), key("a", "bc"));
     assert_ne!(key("", "a"), key("a", ""));
