@@ -9,7 +9,7 @@ use crate::descriptors::Hits;
 use crate::local::Draw;
 
 /// What a request is to pay for one limit.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Charge {
     /// The limit's number.
     pub limit: usize,

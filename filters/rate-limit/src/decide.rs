@@ -85,7 +85,7 @@ impl RateLimit {
             }
             for late in concerned.iter().filter(|met| met.hits.is_none()) {
                 let descriptor = late.descriptor.as_ref().map(Descriptor::to_owned);
-                charge(late, stream).for_each(|charge| charge.descriptor = descriptor.clone());
+                charge(late, stream, |charge| charge.descriptor = descriptor);
             }
         }
         Ok(())
@@ -162,7 +162,7 @@ fn take(met: &Met<'_>, draw: Draw, stream: &mut Stream, host: &mut dyn Host) -> 
                 stream.quota = quota(remaining, seconds(reset_ns));
             }
             if met.hits.is_none() {
-                charge(met, stream).next().map(|charge| charge.draws.push(draw));
+                charge(met, stream, |charge| charge.draws.push(draw));
             }
             return Ok(());
         }
@@ -193,11 +193,15 @@ fn take_slot(limit: &Limit, stream: &mut Stream, host: &mut dyn Host) -> Decided
     Ok(())
 }
 
-/// What the request is to pay for a limit at its end.
-fn charge<'a>(met: &Met<'_>, stream: &'a mut Stream) -> impl Iterator<Item = &'a mut Charge> {
+/// Notes something of what the request is to pay for a limit at its end.
+fn charge(met: &Met<'_>, stream: &mut Stream, note: impl FnOnce(&mut Charge)) {
     let limit = met.number;
-    if !stream.charges.iter().any(|charge| charge.limit == limit) {
-        stream.charges.push(Charge { limit, draws: Vec::new(), descriptor: None, hits: None });
+    match stream.charges.iter_mut().find(|charge| charge.limit == limit) {
+        Some(known) => note(known),
+        None => {
+            let mut charge = Charge { limit, ..Charge::default() };
+            note(&mut charge);
+            stream.charges.push(charge);
+        }
     }
-    stream.charges.iter_mut().filter(move |charge| charge.limit == limit)
 }
