@@ -85,8 +85,8 @@ impl Limit {
             status: response.status,
             headers,
             body,
-            // UNAVAILABLE, whatever the status, or RESOURCE_EXHAUSTED.
-            grpc_status: Some(if response.rate_limited_as_resource_exhausted { 8 } else { 14 }),
+            // RESOURCE_EXHAUSTED. Otherwise Envoy's own of that status: of 429, UNAVAILABLE.
+            grpc_status: response.rate_limited_as_resource_exhausted.then_some(8),
             details: format!("pointsman_rate_limited{{{}}}", self.label),
         }
     }

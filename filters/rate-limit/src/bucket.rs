@@ -19,6 +19,8 @@ pub enum Outcome {
         until_ns: u64,
         /// How many there are.
         remaining: u32,
+        /// So many nanoseconds until there is one more.
+        reset_ns: u64,
     },
     /// Nobody knows whether there are enough, so none is taken.
     Denied(Denial),
@@ -76,7 +78,9 @@ pub fn decide(full: Ticks, now: u64, tokens: u32, rate: &Rate) -> Decision {
     }
     let wait = rate.nanos_until(tokens, full, now);
     let until_ns = wait.map_or(NEVER, |wait| now_ns.saturating_add(wait));
-    Decision { full, outcome: Outcome::Refused { until_ns, remaining: rate.remaining(full, now) } }
+    let remaining = rate.remaining(full, now);
+    let reset_ns = rate.nanos_until(remaining.saturating_add(1), full, now).unwrap_or_default();
+    Decision { full, outcome: Outcome::Refused { until_ns, remaining, reset_ns } }
 }
 
 /// Takes so many tokens in any case, when it is too late to refuse them: what a request has cost turned out at its end.

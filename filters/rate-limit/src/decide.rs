@@ -166,10 +166,10 @@ fn take(met: &Met<'_>, draw: Draw, stream: &mut Stream, host: &mut dyn Host) -> 
             }
             return Ok(());
         }
-        Outcome::Refused { until_ns, remaining } => {
+        Outcome::Refused { until_ns, remaining, reset_ns } => {
             let wait = seconds(until_ns.saturating_sub(host.monotonic())).max(1);
-            let wait = Some(wait).filter(|_| until_ns != NEVER);
-            Refusal { quota: quota(remaining, wait.unwrap_or_default()), retry_after: wait, ..Refusal::default() }
+            let retry_after = Some(wait).filter(|_| until_ns != NEVER);
+            Refusal { quota: quota(remaining, seconds(reset_ns)), retry_after, ..Refusal::default() }
         }
         Outcome::Denied(_) => Refusal::default(),
     };

@@ -10,8 +10,8 @@ fn admitted(remaining: u32, reset_ns: u64) -> Outcome {
     Outcome::Admitted { remaining, reset_ns }
 }
 
-fn refused(until_ns: u64, remaining: u32) -> Outcome {
-    Outcome::Refused { until_ns, remaining }
+fn refused(until_ns: u64, remaining: u32, reset_ns: u64) -> Outcome {
+    Outcome::Refused { until_ns, remaining, reset_ns }
 }
 
 #[test]
@@ -22,19 +22,19 @@ fn a_bucket_through_its_life() {
         (1_000, 0, admitted(3, 0)),
         (1_000, 1, admitted(2, 100 * MS)),
         (1_030, 1, admitted(1, 70 * MS)),
-        (1_030, 2, refused(1_100 * MS, 1)),
-        (1_030, 4, refused(NEVER, 1)),
-        (1_030, u32::MAX, refused(NEVER, 1)),
+        (1_030, 2, refused(1_100 * MS, 1, 70 * MS)),
+        (1_030, 4, refused(NEVER, 1, 70 * MS)),
+        (1_030, u32::MAX, refused(NEVER, 1, 70 * MS)),
         (1_099, 1, admitted(0, MS)),
-        (1_099, 1, refused(1_100 * MS, 0)),
+        (1_099, 1, refused(1_100 * MS, 0, MS)),
         (1_099, 0, admitted(0, MS)),
-        (1_099, 3, refused(1_300 * MS, 0)),
+        (1_099, 3, refused(1_300 * MS, 0, MS)),
         (1_100, 1, admitted(0, 100 * MS)),
         // A worker whose clock was read before.
-        (1_050, 1, refused(1_200 * MS, 0)),
-        (1_050, 0, refused(1_100 * MS, 0)),
+        (1_050, 1, refused(1_200 * MS, 0, 150 * MS)),
+        (1_050, 0, refused(1_100 * MS, 0, 150 * MS)),
         (9_000, 3, admitted(0, 100 * MS)),
-        (9_050, 1, refused(9_100 * MS, 0)),
+        (9_050, 1, refused(9_100 * MS, 0, 50 * MS)),
     ] {
         let decision = decide(full, now * MS, tokens, &rate);
         assert_eq!(decision.outcome, expected, "{now} {tokens}");
@@ -64,7 +64,7 @@ fn charges_are_taken_in_any_case() {
         let after = charge(full, now * MS, tokens, &rate);
         assert!(after >= full);
         full = after;
-        let expected = (until_1 > now).then_some(refused(until_1 * MS, 0));
+        let expected = (until_1 > now).then(|| refused(until_1 * MS, 0, (until_1 - now) * MS));
         let outcome = decide(full, now * MS, 1, &rate).outcome;
         assert_eq!(Some(outcome).filter(|outcome| !outcome.is_admitted()), expected, "{now} {tokens}");
     }

@@ -25,8 +25,14 @@ fn all_workers_share_it() {
     assert_eq!(count(&workers[0], &proxy), 2);
     assert_eq!(count(&workers[1], &proxy), 0);
     let until_ns = proxy.now.get() + 100 * MS;
-    assert_eq!(workers[1].take(1, &mut proxy.worker()), Outcome::Refused { until_ns, remaining: 0 });
-    assert_eq!(workers[1].take(4, &mut proxy.worker()), Outcome::Refused { until_ns: NEVER, remaining: 0 });
+    assert_eq!(
+        workers[1].take(1, &mut proxy.worker()),
+        Outcome::Refused { until_ns, remaining: 0, reset_ns: 100 * MS }
+    );
+    assert_eq!(
+        workers[1].take(4, &mut proxy.worker()),
+        Outcome::Refused { until_ns: NEVER, remaining: 0, reset_ns: 100 * MS }
+    );
 }
 
 #[test]

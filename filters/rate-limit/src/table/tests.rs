@@ -52,7 +52,10 @@ fn when_a_set_is_full_the_smallest_time_is_inherited() {
     // The first one gets that of the second one.
     let taken = table.take(&[0], 2, &mut proxy.worker());
     let until_ns = proxy.now.get() + 93 * MS;
-    assert_eq!(taken, Taken { outcome: Outcome::Refused { until_ns, remaining: 1 }, inherited: true });
+    assert_eq!(
+        taken,
+        Taken { outcome: Outcome::Refused { until_ns, remaining: 1, reset_ns: 93 * MS }, inherited: true }
+    );
     // When they are full, they are nobody's.
     proxy.pass(192 * MS);
     for key in 10..18_u8 {
