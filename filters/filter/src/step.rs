@@ -75,7 +75,7 @@ pub struct HttpCall {
 /// A unary call-out over gRPC.
 #[derive(Debug)]
 pub struct GrpcCall {
-    /// Envoy's name of the cluster.
+    /// Envoy's name of the cluster, of at most [`MOST_CLUSTER_BYTES`](Self::MOST_CLUSTER_BYTES).
     pub cluster: String,
     /// Such as `envoy.service.ratelimit.v3.RateLimitService`.
     pub service: String,
@@ -85,6 +85,11 @@ pub struct GrpcCall {
     pub message: Vec<u8>,
     /// How long the answer may take.
     pub timeout: Duration,
+}
+
+impl GrpcCall {
+    /// A longer name cannot be called.
+    pub const MOST_CLUSTER_BYTES: usize = 125;
 }
 
 /// An answer of our own.

@@ -102,6 +102,18 @@ impl Host for Envoy {
     }
 }
 
+/// A cluster as a serialized `GrpcService{envoy_grpc: {cluster_name}}`. Envoy takes a plain name, too, but tries first
+/// whether it is such a message: names that are (such as `users`, which is a field that it does not know) end the whole
+/// process. `None`: the name is longer than [`MOST_CLUSTER_BYTES`](pointsman_filter::GrpcCall::MOST_CLUSTER_BYTES).
+fn grpc_service(cluster: &str) -> Option<String> {
+    if cluster.len() > GrpcCall::MOST_CLUSTER_BYTES {
+        return None;
+    }
+    // Both fields have the number 1 and a length; a length below 128 is one byte, which as a character is the same.
+    let length = u8::try_from(cluster.len()).ok()?;
+    Some(format!("\n{}\n{}{cluster}", char::from(length.checked_add(2)?), char::from(length)))
+}
+
 /// All plugins of a VM share one space of keys. The number is to be raised when cells of an older version of us would
 /// be misread.
 fn cell_key(key: &str) -> String {
@@ -153,11 +165,40 @@ impl Proxy for Envoy {
 
     fn grpc_call(&mut self, call: &GrpcCall) -> Option<u32> {
         let message = Some(call.message.as_slice());
-        hostcalls::dispatch_grpc_call(&call.cluster, &call.service, &call.method, Vec::new(), message, call.timeout)
-            .ok()
+        let target = grpc_service(&call.cluster)?;
+        hostcalls::dispatch_grpc_call(&target, &call.service, &call.method, Vec::new(), message, call.timeout).ok()
     }
 
     fn log(&mut self, level: Level, message: &str) {
         abi::log(level, message);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use prost::Message;
+
+    #[derive(PartialEq, Message)]
+    struct GrpcService {
+        #[prost(message, optional, tag = "1")]
+        envoy_grpc: Option<EnvoyGrpc>,
+    }
+
+    #[derive(PartialEq, Message)]
+    struct EnvoyGrpc {
+        #[prost(string, tag = "1")]
+        cluster_name: String,
+    }
+
+    #[test]
+    fn a_cluster_is_named_so_that_it_is_nothing_else() {
+        for length in [1, 5, 9, 31, 120, GrpcCall::MOST_CLUSTER_BYTES] {
+            let cluster_name = "u".repeat(length);
+            let target = grpc_service(&cluster_name).unwrap();
+            let read = GrpcService::decode(target.as_bytes()).unwrap();
+            assert_eq!(read, GrpcService { envoy_grpc: Some(EnvoyGrpc { cluster_name }) });
+        }
+        assert_eq!(grpc_service(&"u".repeat(126)), None);
     }
 }

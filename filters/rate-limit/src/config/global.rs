@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use pointsman_filter::GrpcCall;
 use pointsman_wire::{Cursor, Decode, message, whole_or};
 
 use super::read_required;
@@ -12,7 +13,7 @@ message! {
         /// Whose limits they are, in the service's configuration.
         domain: String = "domain" as read_required,
         /// The Envoy cluster of the service.
-        cluster: String = "cluster" as read_required,
+        cluster: String = "cluster" as read_cluster,
         /// How long an answer is waited for.
         timeout: Duration = "timeout" as read_timeout,
         /// Whether a request is refused when there is no answer.
@@ -46,6 +47,14 @@ impl Global {
             (this.timeout, this.failure_mode_deny, this.status_on_error, this.disable_x_envoy_ratelimited_header)
         };
         self.domain == other.domain && self.cluster == other.cluster && settings(self) == settings(other)
+    }
+}
+
+fn read_cluster(at: Cursor<'_>) -> Option<String> {
+    let cluster = read_required(at)?;
+    match cluster.len() {
+        0..=GrpcCall::MOST_CLUSTER_BYTES => Some(cluster),
+        length => at.error(format_args!("has {length} bytes, expected at most {}", GrpcCall::MOST_CLUSTER_BYTES)),
     }
 }
 
