@@ -28,6 +28,8 @@ pub struct FakeHost {
     pub asked: RefCell<Vec<String>>,
     /// Metrics by their names with labels.
     pub metrics: Rc<RefCell<BTreeMap<String, i64>>>,
+    /// Another worker changes each cell before it can be set.
+    pub is_contended: bool,
     /// Cells by their keys.
     pub cells: Rc<RefCell<BTreeMap<String, Cell>>>,
 }
@@ -73,7 +75,7 @@ impl Host for FakeHost {
     fn set_cell(&mut self, key: &str, value: &[u8], version: u32) -> Result<(), Changed> {
         let mut cells = self.cells.borrow_mut();
         let known = cells.get(key).map_or(0, |cell| cell.version);
-        if known != version {
+        if known != version || self.is_contended {
             return Err(Changed);
         }
         cells.insert(key.to_owned(), Cell { value: value.to_vec(), version: known.saturating_add(1) });

@@ -13,7 +13,7 @@ pub const BEAT_NANOS: u64 = 10_000_000_000;
 const DEAD_NANOS: u64 = 30_000_000_000;
 
 /// More VMs than this have no slots: nobody has that many workers.
-const MOST_VMS: usize = 128;
+const MOST_VMS: usize = 1024;
 
 /// The slots of one limit.
 #[derive(Debug)]

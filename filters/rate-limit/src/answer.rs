@@ -36,6 +36,8 @@ pub struct Refusal {
 
 /// The header that says when to come again.
 const RETRY_AFTER: &[u8] = b"retry-after";
+/// What the headers begin with that say how much is left: a service may write them itself.
+pub const QUOTA: &[u8] = b"x-ratelimit-";
 /// Envoy's, where a service refuses.
 const RATE_LIMITED: &[u8] = b"x-envoy-ratelimited";
 /// Envoy's local limiter's.
@@ -53,9 +55,9 @@ impl Quota {
 }
 
 impl Limit {
-    /// Whether clients are told how much of it is left.
+    /// Whether clients are told how much of it is left. Of one that only counts they know nothing.
     pub fn tells(&self) -> bool {
-        self.response.rate_limit_headers == RateLimitHeaders::Draft03
+        self.response.rate_limit_headers == RateLimitHeaders::Draft03 && !self.shadow
     }
 
     /// What a request gets that is over it.
@@ -68,7 +70,8 @@ impl Limit {
         if is_marked {
             headers.push((RATE_LIMITED.to_vec(), b"true".to_vec()));
         }
-        if let Some(quota) = refusal.quota.filter(|_| self.tells()) {
+        let has_quota = headers.iter().any(|(name, _)| name.starts_with(QUOTA));
+        if let Some(quota) = refusal.quota.filter(|_| self.tells() && !has_quota) {
             headers.extend(quota.lines().map(|(name, value)| (name.to_vec(), value)));
         }
         let has_own = headers.iter().any(|(name, _)| name == RETRY_AFTER);

@@ -7,6 +7,7 @@ use pointsman_http::HeaderMap;
 use crate::RateLimit;
 use crate::descriptors::Hits;
 use crate::local::Draw;
+use crate::service::Service;
 
 /// What a request is to pay for one limit.
 #[derive(Debug, Default)]
@@ -19,6 +20,12 @@ pub struct Charge {
     pub descriptor: Option<Vec<(Vec<u8>, Vec<u8>)>>,
     /// What the response has said.
     pub hits: Option<u32>,
+}
+
+impl Charge {
+    fn hits(&self) -> u32 {
+        self.hits.unwrap_or_else(|| Hits::read(None))
+    }
 }
 
 impl RateLimit {
@@ -36,15 +43,25 @@ impl RateLimit {
         }
     }
 
-    /// Takes what a request has cost; the call, if a service is to be told.
-    pub(crate) fn charge(&self, charge: &Charge, host: &mut dyn Host) -> Option<GrpcCall> {
-        let hits = charge.hits.unwrap_or_else(|| Hits::read(None));
-        let limit = self.limits.get(charge.limit).filter(|_| hits > 0)?;
-        if let Some(local) = &limit.local {
-            charge.draws.iter().for_each(|draw| local.charge(draw, hits, &limit.metrics, host));
+    /// Takes what a request has cost; the calls, if services are to be told.
+    pub(crate) fn charge(&self, charges: &[Charge], host: &mut dyn Host) -> Vec<GrpcCall> {
+        for charge in charges {
+            if let Some(limit) = self.limits.get(charge.limit)
+                && let Some(local) = &limit.local
+            {
+                charge.draws.iter().for_each(|draw| local.charge(draw, charge.hits(), &limit.metrics, host));
+            }
         }
-        let service = self.services.get(limit.service?)?;
-        let entries = charge.descriptor.as_ref()?.iter().map(|(key, value)| (key.as_slice(), value.as_slice()));
-        Some(service.call(service.message([(entries, hits)].into_iter())))
+        let of_service = |(number, service): (usize, &Service)| {
+            let is_for = |limit: usize| self.limits.get(limit).is_some_and(|limit| limit.service == Some(number));
+            let told = charges.iter().filter(|charge| charge.hits() > 0 && is_for(charge.limit));
+            let told = told.filter_map(|charge| {
+                let entries = charge.descriptor.as_ref()?.iter();
+                Some((entries.map(|(key, value)| (key.as_slice(), value.as_slice())), charge.hits()))
+            });
+            let is_any = told.clone().next().is_some();
+            is_any.then(|| service.call(service.message(told)))
+        };
+        if charges.is_empty() { Vec::new() } else { self.services.iter().enumerate().filter_map(of_service).collect() }
     }
 }

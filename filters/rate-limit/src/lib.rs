@@ -28,7 +28,7 @@ mod tenancy;
 mod tests;
 
 use std::cell::OnceCell;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use pointsman_filter::{Filter, GrpcCall, Request, Response, Step, Uses, Wake};
 use pointsman_host::Host;
@@ -119,10 +119,11 @@ impl Filter for RateLimit {
     }
 
     fn on_response(&self, stream: &mut Stream, _: &Request, response: &mut Response, host: &mut dyn Host) {
+        let has_quota = stream.headers.iter().any(|(name, _)| name.starts_with(answer::QUOTA));
         for (name, value) in std::mem::take(&mut stream.headers) {
             response.edits.add(name, value);
         }
-        for (name, value) in stream.quota.take().iter().flat_map(Quota::lines) {
+        for (name, value) in stream.quota.take().filter(|_| !has_quota).iter().flat_map(Quota::lines) {
             response.edits.add(name.into(), value.into());
         }
         let of_response = |charge: &Charge| self.hits(charge).is_some_and(Hits::is_of_response);
@@ -145,8 +146,10 @@ impl Filter for RateLimit {
 
     fn on_end(&self, stream: &mut Stream, host: &mut dyn Host) -> Vec<GrpcCall> {
         self.release(stream, host);
+        // Who left while a service was asked was never served.
+        let is_served = std::mem::take(&mut stream.questions).is_empty();
         let charges = std::mem::take(&mut stream.charges);
-        charges.iter().filter_map(|charge| self.charge(charge, host)).collect()
+        if is_served { self.charge(&charges, host) } else { Vec::new() }
     }
 
     fn needs_beat(&self, stream: &Stream) -> bool {
@@ -162,9 +165,18 @@ impl RateLimit {
     fn new(written: Vec<WrittenLimit>, scope: Scope, plugin: &str) -> Self {
         let mut services: Vec<Service> = Vec::new();
         let mut limits = Vec::with_capacity(written.len());
+        let mut unnamed: BTreeMap<String, usize> = BTreeMap::new();
         for (place, mut limit) in written.into_iter().enumerate() {
-            let label =
-                if limit.name.is_empty() { format!("rateLimits[{place}]") } else { std::mem::take(&mut limit.name) };
+            let name = std::mem::take(&mut limit.name);
+            // What it has counted outlives an update. Its place does not tell it from others: it may have another one then.
+            let (label, identity) = if name.is_empty() {
+                let what = std::mem::take(&mut limit.what);
+                let same = unnamed.entry(what.clone()).or_default();
+                *same = same.saturating_add(1);
+                (format!("rateLimits[{place}]"), format!("{what}{same}"))
+            } else {
+                (name.clone(), name)
+            };
             let service = limit.global.take().map(|global| {
                 let is_same = |other: &Service| other.shadow == limit.shadow && other.global.is_same(&global);
                 services.iter().position(is_same).unwrap_or_else(|| {
@@ -172,7 +184,7 @@ impl RateLimit {
                     services.len().saturating_sub(1)
                 })
             });
-            limits.push(Limit::new(limit, &label, plugin, service));
+            limits.push(Limit::new(limit, &label, &format!("{plugin}\n{identity}"), service));
         }
         Local::rank(limits.iter_mut().filter_map(|limit| limit.local.as_mut()));
         Self { limits, scope, services, key: OnceCell::new() }

@@ -42,15 +42,14 @@ impl By {
 }
 
 impl Limit {
-    /// The limit of that label. `plugin` makes what it shares with other workers its own.
-    pub fn new(limit: RateLimit, label: &str, plugin: &str, service: Option<usize>) -> Self {
-        let own = format!("{plugin}\n{label}");
+    /// The limit of that label. `own` is what makes the state that it shares with other workers its own.
+    pub fn new(limit: RateLimit, label: &str, own: &str, service: Option<usize>) -> Self {
         Self {
             label: label.into(),
             actions: Actions::new(limit.actions),
             hits: limit.hits,
-            local: limit.local.map(|local| Local::new(local, &own)),
-            in_flight: limit.concurrency.map(|most| InFlight::new(most, &own)),
+            local: limit.local.map(|local| Local::new(local, own)),
+            in_flight: limit.concurrency.map(|most| InFlight::new(most, own)),
             service,
             shadow: limit.shadow,
             response: limit.response,

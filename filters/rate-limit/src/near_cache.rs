@@ -13,7 +13,11 @@ use crate::answer::Refusal;
 /// How many refusals are remembered. Then that goes which ends the soonest.
 pub const MOST: usize = 4096;
 
-/// How many bytes a refusal may have that is remembered, headers and body: so all of them take 8 MiB at most.
+/// For so many seconds a refusal is remembered at most: limits of days are asked about again, as their service may have been
+/// told another limit meanwhile.
+const LONGEST: u64 = 600;
+
+/// How many bytes a refusal may have that is remembered, all its texts: so those of a service take 8 MiB at most.
 const MOST_BYTES: usize = 2048;
 
 /// See the module.
@@ -51,10 +55,11 @@ impl NearCache {
     pub fn remember(&mut self, key: u64, hits: u32, seconds: u64, refusal: &Rc<Refusal>, host: &dyn Host) -> Forgot {
         const SECOND: u64 = 1_000_000_000;
         let bytes = refusal.headers.iter().map(|(name, value)| name.len().saturating_add(value.len()));
-        let bytes = bytes.fold(refusal.body.len(), usize::saturating_add);
+        let quota = refusal.quota.as_ref().map_or(0, |quota| quota.limit.len());
+        let bytes = bytes.fold(refusal.body.len().saturating_add(quota), usize::saturating_add);
         let since = host.monotonic();
         let begun = host.wall().checked_rem(SECOND).unwrap_or_default();
-        let nanos = seconds.saturating_mul(SECOND).saturating_sub(begun);
+        let nanos = seconds.min(LONGEST).saturating_mul(SECOND).saturating_sub(begun);
         if bytes > MOST_BYTES || nanos == 0 {
             return Forgot(false);
         }

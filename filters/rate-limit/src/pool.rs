@@ -18,13 +18,13 @@ use crate::fingerprint::identity;
 use crate::rate::Rate;
 
 /// Places of limits with one bucket each: a cell each of about 150 bytes with its key and what the proxy needs to find it,
-/// and 40 bytes in the directory; 0.2 MB in all.
-pub const BUCKETS: Pool = Pool { directory: "rate-limit/buckets", places: 1024 };
+/// and 40 bytes in the directory; 0.4 MB in all.
+pub const BUCKETS: Pool = Pool { directory: "rate-limit/buckets", places: 2048 };
 
 /// Places of limits with a table of buckets. A set is a cell of about 300 bytes: 0.6 MB for a table of 2,048 sets, 10 MB
-/// if all places have had such a table, and never more than 80 MB, which is when all have had one of
+/// if 16 places have had such a table, and never more than 160 MB, which is when all have had one of
 /// [`MOST_SETS`](crate::table::MOST_SETS).
-pub const TABLES: Pool = Pool { directory: "rate-limit/tables", places: 16 };
+pub const TABLES: Pool = Pool { directory: "rate-limit/tables", places: 32 };
 
 /// Places of limits of how many requests may be under way: a cell each of 20 bytes a worker.
 pub const SLOTS: Pool = Pool { directory: "rate-limit/slots", places: 256 };
@@ -89,9 +89,10 @@ struct Entry {
 const ENTRY: usize = 40;
 
 impl Pool {
-    /// How many limits there is place for.
-    pub const fn places(&self) -> usize {
-        self.places
+    /// How many limits a configuration may have: when all of them change, the places of the old ones are free only after
+    /// a while.
+    pub const fn most(&self) -> usize {
+        self.places >> 1
     }
 
     /// The place of that limit, which is in use at that moment: the one that it has, or a free one.

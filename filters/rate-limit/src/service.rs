@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::fmt::Write;
 use std::rc::Rc;
+use std::time::Duration;
 
 use pointsman_filter::{Answer, GrpcCall};
 use pointsman_host::{Host, Metric};
@@ -169,13 +170,14 @@ impl Service {
         let headers = lines(&answer.response_headers, b"");
         // Without statuses, as from Limitador, that is all that is known.
         let of_header = headers.iter().find(|(name, _)| **name == *b"x-ratelimit-reset");
-        let of_header = of_header.and_then(|(_, value)| decimal(value));
+        // Some services write the time of day there.
+        let of_header = of_header.and_then(|(_, value)| decimal(value)).filter(|seconds| *seconds <= A_YEAR);
         let pairs = question.asked.iter().zip(&answer.statuses);
         let is_told = question.asked.len() == answer.statuses.len();
         let over: Vec<_> = pairs.filter(|(_, status)| is_told && status.code == Code::OverLimit).collect();
         let longest = over
             .iter()
-            .filter_map(|(_, status)| status.until_reset)
+            .filter_map(|(_, status)| until_reset(status))
             .max()
             .map(|reset| reset.as_secs().saturating_add((reset.subsec_nanos() > 0).into()));
         let refusal = Rc::new(Refusal {
@@ -191,7 +193,7 @@ impl Service {
             forgot |= one;
         };
         for (asked, status) in &over {
-            if let Some(reset) = status.until_reset {
+            if let Some(reset) = until_reset(status) {
                 remember(asked.fingerprint, asked.hits, reset.as_secs());
             }
         }
@@ -233,15 +235,30 @@ fn together(asked: &[Asked], key: &Key) -> u64 {
     key.fingerprint(&bytes)
 }
 
-/// Those lines that are headers, and that do not say where a message ends; and not that one.
+/// Those lines that are headers, and that do not say where a message ends or where it goes; and not that one.
 fn lines(lines: &[HeaderLine<'_>], but: &[u8]) -> Vec<Line> {
     let lines = lines.iter().filter_map(|line| {
         let name = std::str::from_utf8(line.name).ok().filter(|name| is_token(name) && !is_framing(name))?;
         let name = name.to_ascii_lowercase().into_bytes();
         let is_value = !line.value.iter().any(|byte| matches!(byte, 0 | b'\r' | b'\n'));
-        (is_value && name != but).then(|| (name.into(), line.value.into()))
+        (is_value && name != but && !name.starts_with(b"x-pointsman-")).then(|| (name.into(), line.value.into()))
     });
     lines.collect()
+}
+
+/// The longest window that services have, in seconds. Who says that it takes longer means something else.
+const A_YEAR: u64 = 366 * 86_400;
+
+fn until_reset(status: &Status<'_>) -> Option<Duration> {
+    status.until_reset.filter(|reset| reset.as_secs() <= A_YEAR)
+}
+
+/// A limit's name that is longer is not told.
+const MOST_NAME_BYTES: usize = 128;
+
+/// Nor one that would end where it should not.
+fn is_no_part_of_a_name(character: char) -> bool {
+    !matches!(character, ' '..='~') || matches!(character, '"' | '\\')
 }
 
 /// What is left of the limit of which the least is, and which limits there are, as Envoy writes it.
@@ -251,10 +268,11 @@ fn quota(statuses: &[Status<'_>]) -> Option<Quota> {
     let mut text = limit.requests.to_string();
     for (_, limit) in of_limits().filter(|(_, limit)| limit.window > 0) {
         let _ = write!(text, ", {};w={}", limit.requests, limit.window);
-        if let Some(name) = std::str::from_utf8(limit.name).ok().filter(|name| !name.is_empty()) {
+        let is_name = |name: &&str| (1..=MOST_NAME_BYTES).contains(&name.len()) && !name.contains(is_no_part_of_a_name);
+        if let Some(name) = std::str::from_utf8(limit.name).ok().filter(is_name) {
             let _ = write!(text, ";name=\"{name}\"");
         }
     }
-    let reset = least.until_reset.map_or(0, |reset| reset.as_secs());
+    let reset = until_reset(least).map_or(0, |reset| reset.as_secs());
     Some(Quota { limit: text, remaining: least.remaining, reset })
 }

@@ -142,7 +142,7 @@ fn a_place_that_is_taken_over_begins_full() {
     assert_eq!(count(&old, &proxy), 3);
     proxy.pass(ABANDONED);
     let no_place = Outcome::Denied(Denial::NoPlace);
-    for number in 0..1023 {
+    for number in 0..2047 {
         let identity = Identity::new(&number.to_string(), &rate(1, 1, 1_000), 0);
         BUCKETS.claim(identity, u64::MAX, proxy.now.get(), &mut proxy.worker()).unwrap();
     }

@@ -12,6 +12,8 @@ use crate::pool::{BUCKETS, SLOTS, TABLES};
 pub struct RateLimit {
     /// What it is called in metrics, details and shared cells; empty: its place, such as `rateLimits[2]`.
     pub name: String,
+    /// What requests it is for, as it is written: what it is known by if it has no name.
+    pub what: String,
     /// One of them must hold; none at all: it is for every request.
     pub matches: Vec<HttpMatchRequest>,
     /// Or it is for the requests that meet the rules of that name.
@@ -121,8 +123,10 @@ impl Decode for RateLimit {
         if let Some(local) = &local {
             check_hits(local, &fields.hits_addend, at);
         }
+        let what = ["match", "route", "actions"].map(|field| at.value().get(field).map(Value::to_string));
         Some(Self {
             name: fields.name,
+            what: what.into_iter().flatten().collect::<Vec<_>>().join(","),
             matches: fields.matches,
             route: fields.route,
             actions: fields.actions,
@@ -203,8 +207,8 @@ pub fn read_rate_limits(at: Cursor<'_>) -> Option<Vec<RateLimit>> {
         (single, &BUCKETS, "buckets"),
         (in_flight, &SLOTS, "limits of concurrency"),
     ] {
-        if count > pool.places() {
-            at.error::<()>(format_args!("has {count} {what}, expected at most {}", pool.places()));
+        if count > pool.most() {
+            at.error::<()>(format_args!("has {count} {what}, expected at most {}", pool.most()));
         }
     }
     (at.errors() == before).then_some(limits)

@@ -109,7 +109,7 @@ fn who_is_always_too_late_is_denied() {
 
 /// Takes all places of tables.
 fn fill(proxy: &Proxy) -> Vec<Table> {
-    let tables: Vec<Table> = (0..16).map(|number| table(&format!("limit {number}"), 1)).collect();
+    let tables: Vec<Table> = (0..32).map(|number| table(&format!("limit {number}"), 1)).collect();
     tables.iter().for_each(|table| assert_eq!(count(table, "x", proxy), 2));
     tables
 }
@@ -127,7 +127,7 @@ fn a_table_that_is_taken_over_begins_empty() {
     assert_eq!(proxy.take_calls(), (0, 0), "it does not ask all the time");
     proxy.pass(3 * BEAT + SECOND);
     // Those that are used stay, and so does what their buckets are like.
-    for number in (0..16).filter(|number| *number != 5) {
+    for number in (0..32).filter(|number| *number != 5) {
         assert_eq!(count(&tables[number], "x", &proxy), 2);
     }
     assert_eq!(count(&late, "x", &proxy), 2);
@@ -148,7 +148,7 @@ fn a_table_that_was_abandoned_is_forgotten() {
     let old = slow("old");
     assert_eq!(count(&old, "x", &proxy), 2);
     proxy.pass(SECOND);
-    let tables: Vec<_> = (0..15).map(|number| slow(&number.to_string())).collect();
+    let tables: Vec<_> = (0..31).map(|number| slow(&number.to_string())).collect();
     tables.iter().for_each(|table| assert_eq!(count(table, "y", &proxy), 2));
     proxy.pass(ABANDONED);
     let new = slow("new");

@@ -39,6 +39,11 @@ fn what_it_costs() {
     let cells = || fixture.host.cells.borrow().keys().cloned().collect::<Vec<_>>();
     assert_eq!(cells(), ["rate-limit/bucket/0", "rate-limit/buckets"]);
     assert_eq!(*fixture.host.asked.borrow(), [""; 0]);
+    assert_eq!(
+        fixture.host.cells.borrow()["rate-limit/buckets"].version,
+        1,
+        "its place is looked up now and then alone"
+    );
     assert!(fixture.host.metrics.borrow().is_empty(), "what passes is not counted");
     let mut live = fixture.begin("a/");
     assert!(!fixture.filter.has_more(&live.stream), "nothing is kept about it");
@@ -104,6 +109,15 @@ fn in_which_order() {
     assert_eq!(refused.outcome(), "429 by slow");
     let expected = ["x-ratelimit-limit: 2", "x-ratelimit-remaining: 0", "x-ratelimit-reset: 100", "retry-after: 100"];
     assert_eq!(refused.headers(), expected);
+    // The two that passed have taken from all, and the one that did not from none.
+    let left = |fixture: &mut Fixture| {
+        let mut limits = limits.clone();
+        limits.as_array_mut().unwrap().remove(2);
+        let host = std::mem::take(&mut fixture.host);
+        *fixture = Fixture { host, ..Fixture::new(&json!({"rateLimits": limits})) };
+        (0..9).take_while(|_| fixture.ask("a/") == "passes").count()
+    };
+    assert_eq!(left(&mut fixture), 3);
 }
 
 #[test]
@@ -209,4 +223,65 @@ fn a_bucket_for_each_destination() {
         fixture.destination = destination.clone();
         assert_eq!(fixture.ask("x/"), expected, "{destination:?}");
     }
+}
+
+/// What limits have counted outlives an update that does not change them, and nothing else does.
+#[test]
+fn through_updates() {
+    let a = json!({"name": "a", "local": {"tokenBucket": bucket(1)}});
+    let unnamed = |path: &str| json!({"match": [{"uri": {"prefix": path}}], "local": {"tokenBucket": bucket(1)}});
+    let twice = json!([unnamed("/1"), unnamed("/1"), a]);
+    let mut fixture = Fixture::new(&json!({"rateLimits": twice}));
+    assert_eq!(fixture.ask("x/1"), "passes");
+    for (limits, request, expected) in [
+        (json!([a]), "x/", "429 by a"),
+        (json!([unnamed("/2"), unnamed("/1")]), "x/1", "429 by rateLimits[1]"),
+        (json!([unnamed("/2"), unnamed("/1")]), "x/2", "passes"),
+        (json!([{"name": "b", "local": {"tokenBucket": bucket(1)}}]), "x/", "passes"),
+        (json!([{"name": "a", "local": {"tokenBucket": bucket(2)}}]), "x/", "passes"),
+        (json!([{"name": "a", "shadow": true, "local": {"tokenBucket": bucket(1)}}]), "x/", "passes"),
+        (json!([{"name": "a", "response": {"status": 503}, "local": {"tokenBucket": bucket(1)}}]), "x/", "503 by a"),
+    ] {
+        let host = std::mem::take(&mut fixture.host);
+        fixture = Fixture { host, ..Fixture::new(&json!({"rateLimits": limits})) };
+        assert_eq!(fixture.ask(request), expected, "{limits}");
+    }
+}
+
+/// All limits that there may be, changed all at once: none has to wait for its place.
+#[test]
+fn all_limits_change() {
+    let limits = |tokens: u32| {
+        let limit = |number: u32| {
+            json!({"name": format!("l{number}"), "actions": [{"requestHeaders": {"headerName": "x", "descriptorKey": "x"}}],
+                "local": {"descriptors": [{"entries": [{"key": "x"}], "tokenBucket": bucket(tokens)}]}})
+        };
+        json!({"rateLimits": (0..16).map(limit).collect::<Vec<_>>()})
+    };
+    let mut fixture = Fixture::new(&limits(5));
+    assert_eq!(fixture.ask("a/ | x: 1"), "passes");
+    let host = std::mem::take(&mut fixture.host);
+    fixture = Fixture { host, ..Fixture::new(&limits(6)) };
+    assert_eq!(fixture.ask("a/ | x: 1"), "passes");
+    let mut too_many = limits(1);
+    let mut one_more = too_many["rateLimits"][0].clone();
+    one_more["name"] = json!("more");
+    too_many["rateLimits"].as_array_mut().unwrap().push(one_more);
+    let (filter, errors, _) = configure(&too_many);
+    assert!(filter.is_none());
+    assert_eq!(errors, ["rateLimits: has 17 descriptors that leave a value open, expected at most 16"]);
+}
+
+/// Nobody gets in because workers are in each other's way.
+#[test]
+fn denied_is_refused() {
+    let limits = json!([{"name": "c", "concurrency": 9}, {"name": "b", "local": {"tokenBucket": bucket(9)}}]);
+    let mut fixture = Fixture::new(&json!({"rateLimits": limits}));
+    fixture.host.is_contended = true;
+    assert_eq!(fixture.ask("a/"), "429 by b");
+    assert_eq!(fixture.metric("contended", &[("limit", "b")]), 1);
+    let mut fixture = Fixture::new(&json!({"rateLimits": [limits[0]]}));
+    fixture.host.is_contended = true;
+    assert_eq!(fixture.ask("a/"), "429 by c");
+    assert_eq!(fixture.metric("contended", &[("limit", "c")]), 1);
 }

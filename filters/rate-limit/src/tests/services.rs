@@ -96,7 +96,13 @@ fn what_its_answer_means() {
     let mut fixture = Fixture::new(&json!({"rateLimits": [limit, by("b")]}));
     let mut named = status(OK, 7, 30);
     named.current_limit.as_mut().unwrap().name = "per-b".into();
-    let lines = vec![line("X-Plan", "gold"), line("content-length", "1"), line(":path", "/"), line("bad name", "x")];
+    let lines = vec![
+        line("X-Plan", "gold"),
+        line("content-length", "1"),
+        line(":path", "/"),
+        line("bad name", "x"),
+        line("X-Pointsman-Mirror", "x"),
+    ];
     let hostile = vec![line("Host", "evil"), line("x-split", "a\r\nb: c")];
     fixture.answers = vec![RateLimitResponse {
         request_headers_to_add: [lines.clone(), hostile].concat(),
@@ -131,6 +137,20 @@ fn what_its_answer_means() {
         "retry-after: 20",
     ];
     assert_eq!(refused.headers(), expected);
+
+    // What cannot stand in a header, or is no window, is not told.
+    for name in ["x\"\r\nset-cookie: a=b", "\\", "ü", &"x".repeat(129)] {
+        let mut named = status(OVER, 0, i64::MAX);
+        named.current_limit.as_mut().unwrap().name = name.into();
+        fixture.answers = vec![answer(&[named])];
+        let expected = [
+            "x-envoy-ratelimited: true",
+            "x-ratelimit-limit: 10, 10;w=60",
+            "x-ratelimit-remaining: 0",
+            "x-ratelimit-reset: 0",
+        ];
+        assert_eq!(fixture.begin("x/ | a: 4").headers(), expected, "{name}");
+    }
 
     // Without statuses nobody knows which one; without a body there is none.
     fixture.answers = vec![RateLimitResponse { overall_code: OVER, ..RateLimitResponse::default() }];
@@ -201,6 +221,29 @@ fn hits_and_what_is_remembered() {
     }
 }
 
+/// Not for ever: whoever keeps the limits may have changed them. And not what is no window at all.
+#[test]
+fn how_long_it_is_remembered() {
+    for (reset, remembered) in [(5, 5), (600, 600), (86_400, 600), (366 * 86_400, 600), (1_790_000_000, 0)] {
+        for by_header in [false, true] {
+            let mut fixture = Fixture::new(&json!({"rateLimits": [by("a")]}));
+            let mut over = answer(&[status(OVER, 0, reset)]);
+            if by_header {
+                over.statuses.clear();
+                over.response_headers_to_add = vec![line("x-ratelimit-reset", &reset.to_string())];
+            }
+            fixture.answers = vec![over; 3];
+            for second in [0, remembered - 1, remembered] {
+                fixture.host.now = u64::try_from(1000 + second).unwrap() * SECOND;
+                assert_eq!(fixture.ask("x/ | a: 1"), "429 by a");
+                let expected = if second < remembered || second == 0 { 1 } else { 2 };
+                assert_eq!(fixture.asked.len(), if remembered == 0 { fixture.asked.len() } else { expected });
+            }
+            assert_eq!(fixture.asked.len(), if remembered == 0 { 3 } else { 2 }, "{reset}");
+        }
+    }
+}
+
 /// Limitador has no statuses, but a header.
 #[test]
 fn remembered_by_a_header() {
@@ -210,7 +253,8 @@ fn remembered_by_a_header() {
         response_headers_to_add: vec![line("X-RateLimit-Reset", "9")],
         ..RateLimitResponse::default()
     };
-    fixture.answers = vec![over.clone(), answer(&[]), answer(&[]), over, answer(&[])];
+    let over = || over.clone();
+    fixture.answers = vec![over(), answer(&[]), answer(&[]), over(), answer(&[])];
     for (request, expected, asked) in [
         ("x/ | a: 1 | b: 1", "429 by a", 1),
         ("x/ | a: 1 | b: 1", "429 by a", 1),
@@ -271,6 +315,16 @@ fn paid_at_the_end() {
         fixture.respond(&mut live, &headers);
         assert_eq!(fixture.end(&mut live).iter().map(shown).collect::<Vec<_>>(), expected);
     }
+    // One call for all limits of a service.
+    let mut both = by("a");
+    both["hitsAddend"] = json!({"responseHeader": "tokens"});
+    let mut other = by("b");
+    other["hitsAddend"] = json!({"responseTrailer": "rows"});
+    fixture = Fixture::new(&json!({"rateLimits": [both, other, by("c")]}));
+    fixture.answers = vec![answer(&[])];
+    let mut live = fixture.begin("x/ | a: 1 | b: 2 | c: 3");
+    fixture.respond(&mut live, &["tokens: 25", "rows: 7"]);
+    assert_eq!(fixture.end(&mut live).iter().map(shown).collect::<Vec<_>>(), ["a=1*25; b=2*7"]);
     // Who was refused pays nothing.
     fixture.answers = vec![answer(&[status(OVER, 0, 100)])];
     let mut live = fixture.begin("x/ | a: 1");
