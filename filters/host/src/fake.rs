@@ -72,13 +72,14 @@ impl Host for FakeHost {
         self.cells.borrow().get(key).cloned().unwrap_or_default()
     }
 
-    fn set_cell(&mut self, key: &str, value: &[u8], version: u32) -> Result<(), Changed> {
+    fn set_cell(&mut self, key: &str, value: &[u8], version: u32) -> Result<Option<u32>, Changed> {
         let mut cells = self.cells.borrow_mut();
         let known = cells.get(key).map_or(0, |cell| cell.version);
         if known != version || self.is_contended {
             return Err(Changed);
         }
-        cells.insert(key.to_owned(), Cell { value: value.to_vec(), version: known.saturating_add(1) });
-        Ok(())
+        let version = known.saturating_add(1);
+        cells.insert(key.to_owned(), Cell { value: value.to_vec(), version });
+        Ok(Some(version))
     }
 }

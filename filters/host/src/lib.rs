@@ -44,8 +44,9 @@ pub trait Host {
     /// A cell that all workers share; see [`cells`].
     fn cell(&self, key: &str) -> Cell;
 
-    /// Changes a cell, if it is still of that version.
-    fn set_cell(&mut self, key: &str, value: &[u8], version: u32) -> Result<(), Changed>;
+    /// Changes a cell, if it is still of that version. The version that the cell has now, as far as that can be known: the
+    /// cell has it, and that value, or no cell has it.
+    fn set_cell(&mut self, key: &str, value: &[u8], version: u32) -> Result<Option<u32>, Changed>;
 
     /// An attribute that is an integer.
     fn integer(&self, path: &[&str]) -> Option<i64> {

@@ -1,9 +1,9 @@
 //! A limit with one bucket, in one cell: the generation of its [place](crate::pool) and the time at which it is full.
 
-use std::cell;
+use std::cell::{self, RefCell};
 
 use pointsman_host::Host;
-use pointsman_host::cells::update;
+use pointsman_host::cells::Memo;
 
 use crate::bucket::{Denial, Outcome, charge, decide, longest};
 use crate::pool::{BUCKETS, Identity, Lease};
@@ -17,6 +17,8 @@ pub struct SharedBucket {
     tenancy: Tenancy,
     /// When it is full, at the soonest: as this worker saw it last. What that refuses needs no call.
     full: cell::Cell<Ticks>,
+    /// The cell, and what this worker knows of it.
+    memo: RefCell<(String, Memo)>,
 }
 
 impl SharedBucket {
@@ -24,7 +26,7 @@ impl SharedBucket {
     /// until it is used.
     pub fn new(name: &str, rate: Rate) -> Self {
         let tenancy = Tenancy::new(&BUCKETS, Identity::new(name, &rate, 0), nanos(longest(&rate)));
-        Self { rate, tenancy, full: cell::Cell::new(0) }
+        Self { rate, tenancy, full: cell::Cell::new(0), memo: RefCell::default() }
     }
 
     /// Takes so many tokens, or none.
@@ -61,7 +63,11 @@ impl SharedBucket {
             if let Some(result) = known(self.full.get()) {
                 return Ok(Ok(result));
             }
-            let changed = update(host, &format!("rate-limit/bucket/{}", lease.place), |value| {
+            let (key, memo) = &mut *self.memo.borrow_mut();
+            if key.is_empty() {
+                *key = format!("rate-limit/bucket/{}", lease.place);
+            }
+            let changed = memo.update(host, key, |value| {
                 let Ok(old) = read(value, lease.generation) else { return (None, Err(Evicted)) };
                 let (full, result) = change(old);
                 let new = (full != old).then(|| [lease.generation.to_le_bytes(), full.to_le_bytes()].concat());
@@ -72,7 +78,11 @@ impl SharedBucket {
             self.full.set(full);
             Ok(Ok(result))
         };
-        self.tenancy.within(now, host, || self.full.set(0), act).flatten()
+        let is_new = || {
+            self.full.set(0);
+            self.memo.take();
+        };
+        self.tenancy.within(now, host, is_new, act).flatten()
     }
 }
 

@@ -13,7 +13,7 @@ use std::cell::{Cell, RefCell};
 use std::fmt::Write;
 
 use pointsman_host::Host;
-use pointsman_host::cells::update;
+use pointsman_host::cells::Memo;
 
 use crate::bucket::{Denial, Outcome, charge, decide, longest};
 use crate::fingerprint::Key;
@@ -37,7 +37,12 @@ pub struct Table {
     tenancy: Tenancy,
     key: Cell<Option<Key>>,
     memory: RefCell<Memory>,
+    /// What this worker knows of some sets: the set and the memo, by the last bits of the set's number.
+    memos: RefCell<Vec<(u64, Memo)>>,
 }
+
+/// How many sets that are.
+const MEMOS: u64 = 64;
 
 /// What became of a wish for tokens of a key's bucket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +60,14 @@ impl Table {
     pub fn new(name: &str, rate: Rate, sets: u32) -> Self {
         let sets = sets.clamp(1, MOST_SETS);
         let tenancy = Tenancy::new(&TABLES, Identity::new(name, &rate, sets), nanos(longest(&rate)));
-        Self { rate, sets, tenancy, key: Cell::new(None), memory: RefCell::new(Memory::new()) }
+        Self {
+            rate,
+            sets,
+            tenancy,
+            key: Cell::new(None),
+            memory: RefCell::new(Memory::new()),
+            memos: RefCell::default(),
+        }
     }
 
     /// Takes so many tokens, or none, of the bucket of a key. The key's bytes must say where each part of it ends.
@@ -98,7 +110,11 @@ impl Table {
             if let Some(result) = known(self.memory.borrow().recall(fingerprint)) {
                 return Ok(Ok((result, false)));
             }
-            let changed = update(host, &self.cell(fingerprint, lease), |value| {
+            let number = fingerprint.checked_rem(self.sets.into()).unwrap_or_default();
+            let mut memos = self.memos.borrow_mut();
+            let mut other = Memo::default();
+            let memo = memo(&mut memos, number).unwrap_or(&mut other);
+            let changed = memo.update(host, &cell(number, lease), |value| {
                 let Some(mut set) = Set::read(value, lease.generation) else { return (None, Err(Evicted)) };
                 let (slot, old) = set.find(fingerprint);
                 let (full, result) = change(old.full);
@@ -111,7 +127,11 @@ impl Table {
             });
             changed.map_or(Ok(Err(Denial::Contended)), |changed| changed.map(Ok))
         };
-        self.tenancy.within(now, host, || self.memory.borrow_mut().clear(), act).flatten()
+        let is_new = || {
+            self.memory.borrow_mut().clear();
+            self.memos.borrow_mut().clear();
+        };
+        self.tenancy.within(now, host, is_new, act).flatten()
     }
 
     fn fingerprint(&self, bytes: &[u8], host: &mut dyn Host) -> Result<u64, Denial> {
@@ -122,14 +142,25 @@ impl Table {
         self.key.set(Some(key));
         Ok(key.fingerprint(bytes))
     }
+}
 
-    /// The cell of the key's set.
-    fn cell(&self, fingerprint: u64, lease: &Lease) -> String {
-        let set = fingerprint.checked_rem(self.sets.into()).unwrap_or_default();
-        let mut cell = String::with_capacity(32);
-        let _ = write!(cell, "rate-limit/table/{}/{set}", lease.place);
-        cell
+/// The cell of a set.
+fn cell(set: u64, lease: &Lease) -> String {
+    let mut cell = String::with_capacity(32);
+    let _ = write!(cell, "rate-limit/table/{}/{set}", lease.place);
+    cell
+}
+
+/// What is known of that set; of the one that had its place before nothing is known any more.
+fn memo(memos: &mut Vec<(u64, Memo)>, set: u64) -> Option<&mut Memo> {
+    if memos.is_empty() {
+        memos.resize_with(MEMOS as usize, <(u64, Memo)>::default);
     }
+    let (of, memo) = memos.get_mut((set % MEMOS) as usize)?;
+    if *of != set {
+        (*of, *memo) = (set, Memo::default());
+    }
+    Some(memo)
 }
 
 #[cfg(test)]

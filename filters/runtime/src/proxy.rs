@@ -38,11 +38,13 @@ pub(crate) trait Proxy: Host {
 /// Envoy.
 pub(crate) struct Envoy {
     random: fastrand::Rng,
+    /// The latest version of any cell that was seen.
+    latest: std::cell::Cell<u32>,
 }
 
 impl Envoy {
     pub fn new() -> Self {
-        Self { random: fastrand::Rng::with_seed(seed()) }
+        Self { random: fastrand::Rng::with_seed(seed()), latest: std::cell::Cell::new(0) }
     }
 }
 
@@ -91,14 +93,20 @@ impl Host for Envoy {
 
     fn cell(&self, key: &str) -> Cell {
         let (value, version) = abi::shared_data(&cell_key(key)).unwrap_or_default();
+        self.latest.set(self.latest.get().max(version));
         Cell { value, version }
     }
 
-    fn set_cell(&mut self, key: &str, value: &[u8], version: u32) -> Result<(), Changed> {
+    fn set_cell(&mut self, key: &str, value: &[u8], version: u32) -> Result<Option<u32>, Changed> {
         // Where nobody has set it yet, any version will do, but for 0: with that, one would overwrite the value of
         // whoever was faster. This one is not reached.
-        let version = if version == 0 { u32::MAX } else { version };
-        abi::set_shared_data(&cell_key(key), value, version).map_err(|_| Changed)
+        let asked = if version == 0 { u32::MAX } else { version };
+        abi::set_shared_data(&cell_key(key), value, asked).map_err(|_| Changed)?;
+        // Envoy numbers all changes of all cells, one after the other, and does not tell the number. This one's is above all
+        // that were seen: if it is not the next one, the next one is some other cell's, or was an older change of this one's.
+        let next = self.latest.get().max(version).checked_add(1);
+        self.latest.set(self.latest.get().max(version));
+        Ok(next.filter(|next| *next < u32::MAX))
     }
 }
 
@@ -117,7 +125,7 @@ fn grpc_service(cluster: &str) -> Option<String> {
 /// All plugins of a VM share one space of keys. The number is to be raised when cells of an older version of us would
 /// be misread.
 fn cell_key(key: &str) -> String {
-    format!("pointsman/1/{key}")
+    ["pointsman/1/", key].concat()
 }
 
 impl Proxy for Envoy {

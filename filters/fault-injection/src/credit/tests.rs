@@ -142,7 +142,7 @@ impl Host for Raced<'_> {
         cell
     }
 
-    fn set_cell(&mut self, key: &str, value: &[u8], version: u32) -> Result<(), Changed> {
+    fn set_cell(&mut self, key: &str, value: &[u8], version: u32) -> Result<Option<u32>, Changed> {
         self.host.set_cell(key, value, version)
     }
 }

@@ -47,7 +47,7 @@ impl Host for Busy<'_> {
         self.host.cell(key)
     }
 
-    fn set_cell(&mut self, key: &str, value: &[u8], version: u32) -> Result<(), Changed> {
+    fn set_cell(&mut self, key: &str, value: &[u8], version: u32) -> Result<Option<u32>, Changed> {
         if !key.contains(self.key) || self.tries == 0 {
             return self.host.set_cell(key, value, version);
         }

@@ -38,7 +38,7 @@ impl Proxy {
         self.raced(|| {})
     }
 
-    /// One for which that happens between a read of a cell and its change.
+    /// One for which that happens before each of its changes, after it has made up its mind.
     pub fn raced<'a>(&'a self, happens: impl FnMut() + 'a) -> Worker<'a> {
         Worker { proxy: self, happens: RefCell::new(Box::new(happens)) }
     }
@@ -108,14 +108,13 @@ impl Host for Worker<'_> {
     fn cell(&self, key: &str) -> Cell {
         let (reads, changes) = self.proxy.calls.get();
         self.proxy.calls.set((reads + 1, changes));
-        let cell = self.proxy.cells.borrow().get(key).cloned().unwrap_or_default();
-        self.happens.borrow_mut()();
-        cell
+        self.proxy.cells.borrow().get(key).cloned().unwrap_or_default()
     }
 
-    fn set_cell(&mut self, key: &str, value: &[u8], version: u32) -> Result<(), Changed> {
+    fn set_cell(&mut self, key: &str, value: &[u8], version: u32) -> Result<Option<u32>, Changed> {
         let (reads, changes) = self.proxy.calls.get();
         self.proxy.calls.set((reads, changes + 1));
+        self.happens.borrow_mut()();
         let mut cells = self.proxy.cells.borrow_mut();
         match cells.get_mut(key) {
             Some(cell) if cell.version != version => return Err(Changed),
@@ -123,6 +122,6 @@ impl Host for Worker<'_> {
             None if version != 0 => return Err(Changed),
             None => drop(cells.insert(key.into(), Cell { value: value.to_vec(), version: 1 })),
         }
-        Ok(())
+        Ok(Some(version + 1))
     }
 }

@@ -86,9 +86,9 @@ impl Host for FakeProxy {
         Cell::default()
     }
 
-    fn set_cell(&mut self, _: &str, _: &[u8], _: u32) -> Result<(), Changed> {
+    fn set_cell(&mut self, _: &str, _: &[u8], _: u32) -> Result<Option<u32>, Changed> {
         self.count("cell");
-        Ok(())
+        Ok(None)
     }
 
     fn property(&self, path: &[&str]) -> Option<Vec<u8>> {
