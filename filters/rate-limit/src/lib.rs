@@ -173,7 +173,7 @@ impl RateLimit {
                 let what = std::mem::take(&mut limit.what);
                 let same = unnamed.entry(what.clone()).or_default();
                 *same = same.saturating_add(1);
-                (format!("rateLimits[{place}]"), format!("{what}{same}"))
+                (format!("rateLimits[{place}]"), format!("[{what}]{same}"))
             } else {
                 (name.clone(), name)
             };

@@ -235,13 +235,13 @@ fn together(asked: &[Asked], key: &Key) -> u64 {
     key.fingerprint(&bytes)
 }
 
-/// Those lines that are headers, and that do not say where a message ends or where it goes; and not that one.
+/// Those lines that are headers, and that do not say where a message ends; and not that one.
 fn lines(lines: &[HeaderLine<'_>], but: &[u8]) -> Vec<Line> {
     let lines = lines.iter().filter_map(|line| {
         let name = std::str::from_utf8(line.name).ok().filter(|name| is_token(name) && !is_framing(name))?;
         let name = name.to_ascii_lowercase().into_bytes();
         let is_value = !line.value.iter().any(|byte| matches!(byte, 0 | b'\r' | b'\n'));
-        (is_value && name != but && !name.starts_with(b"x-pointsman-")).then(|| (name.into(), line.value.into()))
+        (is_value && name != but).then(|| (name.into(), line.value.into()))
     });
     lines.collect()
 }

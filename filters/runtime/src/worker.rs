@@ -196,6 +196,10 @@ impl<C: Chain> Worker<C> {
                     if let Some(answer) = request.answer.take() {
                         break reply(proxy, &answer);
                     }
+                    let foreign = std::mem::take(&mut request.foreign);
+                    let steers = |name: &[u8]| filters.steers(name, request.headers());
+                    let foreign: Vec<_> = foreign.into_iter().filter(|(name, _)| !steers(name)).collect();
+                    foreign.into_iter().for_each(|(name, value)| request.edits.add(name, value));
                     write(proxy, Map::Request, &request.edits, request.known_headers());
                     break Flow::Continue;
                 }

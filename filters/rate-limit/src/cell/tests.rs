@@ -53,7 +53,7 @@ fn calls() {
         (0, 0, 1, 0, 0),
         (0, 14_900, 1, 1, 1),
         (0, 15_000, 1, 2, 2), // half the time is over
-        (1, 0, 1, 2, 2),      // and for this one all of it, but the other one's word is enough; who has changed the bucket
+        (1, 0, 1, 2, 2), // and for this one all of it, but the other one's word is enough; who has changed the bucket
         (1, 0, 1, 0, 0),
     ] {
         proxy.pass(millis * MS);

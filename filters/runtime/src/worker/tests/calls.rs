@@ -1,6 +1,7 @@
 //! How often the proxy is called. Calls are what a filter costs.
 
 use pointsman_host::Node;
+use rate_limit::RateLimit;
 use routing::Routing;
 use serde_json::{Value, json};
 
@@ -167,4 +168,50 @@ fn without_a_configuration() {
     world.respond(2);
     world.end(2);
     assert_eq!(world.calls(), "");
+}
+
+/// A request under a limit: what the first one costs, and each one after it.
+#[test]
+fn limits() {
+    let bucket = json!({"maxTokens": 2, "fillInterval": "3600s"});
+    let by_header = json!([{"requestHeaders": {"headerName": "x", "descriptorKey": "x"}}]);
+    let keyed = json!({"descriptors": [{"entries": [{"key": "x"}], "tokenBucket": bucket}]});
+    let told = json!({"rateLimitHeaders": "DRAFT_VERSION_03"});
+    for (limit, costs) in [
+        // No header is read.
+        (
+            json!({"local": {"tokenBucket": bucket}}),
+            ["2 cell, 1 clock, 2 set cell", "1 clock, 1 set cell", "2 clock, 1 metric, 1 reply"],
+        ),
+        (
+            json!({"actions": by_header, "local": keyed}),
+            [
+                "3 cell, 1 clock, 1 read, 3 set cell",
+                "1 clock, 1 read, 1 set cell",
+                "1 cell, 2 clock, 1 metric, 1 read, 1 reply",
+            ],
+        ),
+        (json!({"match": [{"headers": {"x": {"exact": "2"}}}], "local": {"tokenBucket": bucket}}), ["1 read"; 3]),
+        (
+            json!({"concurrency": 2}),
+            [
+                "2 cell, 4 clock, 2 set cell, 1 tick",
+                "1 cell, 2 clock, 1 set cell",
+                "1 cell, 2 clock, 1 metric, 1 reply",
+            ],
+        ),
+        (
+            json!({"local": {"tokenBucket": bucket}, "response": told}),
+            ["2 cell, 1 clock, 2 set cell", "1 clock, 1 set cell", "2 clock, 1 metric, 1 reply"],
+        ),
+    ] {
+        let policy = json!({"rateLimits": [limit]});
+        let (filters, report) = configuration::build(&policy, &Node::default());
+        let filters: (RateLimit,) = filters.unwrap_or_else(|| panic!("{report:?}"));
+        let mut world = World::new(filters);
+        for (context, expected) in (2..).zip(costs) {
+            world.arrive(context, &[(":authority", "b"), (":path", "/"), ("x", "1")]);
+            assert_eq!(world.calls(), expected, "{context}: {policy}");
+        }
+    }
 }

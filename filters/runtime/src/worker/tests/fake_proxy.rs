@@ -39,6 +39,7 @@ pub(super) struct FakeProxy {
     pub(super) answer: Option<Vec<u8>>,
     pub(super) log: Vec<String>,
     pub(super) metrics: BTreeMap<String, i64>,
+    pub(super) cells: BTreeMap<String, Cell>,
 }
 
 impl FakeProxy {
@@ -81,14 +82,16 @@ impl Host for FakeProxy {
         *self.metrics.entry(metric.name().to_owned()).or_default() += amount;
     }
 
-    fn cell(&self, _: &str) -> Cell {
+    fn cell(&self, key: &str) -> Cell {
         self.count("cell");
-        Cell::default()
+        self.cells.get(key).cloned().unwrap_or_default()
     }
 
-    fn set_cell(&mut self, _: &str, _: &[u8], _: u32) -> Result<Option<u32>, Changed> {
-        self.count("cell");
-        Ok(None)
+    fn set_cell(&mut self, key: &str, value: &[u8], version: u32) -> Result<Option<u32>, Changed> {
+        self.count("set cell");
+        assert_eq!(self.cells.get(key).map_or(0, |cell| cell.version), version, "there is no other worker");
+        self.cells.insert(key.into(), Cell { value: value.to_vec(), version: version + 1 });
+        Ok(Some(version + 1))
     }
 
     fn property(&self, path: &[&str]) -> Option<Vec<u8>> {

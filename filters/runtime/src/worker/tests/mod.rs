@@ -123,6 +123,12 @@ impl<const N: usize> Filter for Scripted<N> {
                 stream.tells = true;
                 Step::Continue
             }
+            ("f", _) => {
+                for name in ["steering", "other"] {
+                    request.foreign.push((name.as_bytes().into(), b"1".as_slice().into()));
+                }
+                Step::Continue
+            }
             ("k", _) => {
                 stream.keeps = true;
                 Step::Continue
@@ -212,6 +218,7 @@ impl<C: crate::Chain> World<C> {
             answer: None,
             log: Vec::new(),
             metrics: BTreeMap::new(),
+            cells: BTreeMap::new(),
         };
         Self { worker, proxy }
     }

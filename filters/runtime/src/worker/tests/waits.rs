@@ -247,3 +247,12 @@ fn many_that_are_due_together() {
     }
     world.assert_empty();
 }
+
+/// What somebody else wants the upstream to have: not what steers us.
+#[test]
+fn foreign_headers() {
+    let mut world = World::new(filters(0));
+    world.arrive(2, &[("x-0", "f"), ("x-1", "f")]);
+    let foreign = world.proxy.streams[&2].writes.iter().filter(|write| !write.contains("story"));
+    assert_eq!(foreign.collect::<Vec<_>>(), ["+other=1", "+other=1"]);
+}
