@@ -18,9 +18,8 @@ pub struct Request {
     met: Option<Met>,
     /// What is to be changed in its headers, written once at the end: until then every filter sees the original.
     pub edits: Edits,
-    /// Headers that somebody else wants it to have, in lower case, such as a service that was asked. Those that steer us or
-    /// Envoy are left out.
-    pub foreign: Vec<(Rc<[u8]>, Rc<[u8]>)>,
+    /// Headers that somebody else adds to it, such as a service that was asked. Those that steer us or Envoy are left out.
+    pub foreign: Edits,
     /// What it is answered when all filters have seen it, instead of going on.
     pub answer: Option<LocalReply>,
     /// Where it goes.

@@ -110,7 +110,7 @@ impl RateLimit {
             // What only counts is not seen.
             Verdict::Pass { .. } if service.shadow => Ok(()),
             Verdict::Pass { request: headers, response, quota } => {
-                request.foreign.extend(headers);
+                headers.into_iter().for_each(|(name, value)| request.foreign.add(name, value));
                 stream.headers.extend(response);
                 let tells = question.limits().filter_map(|limit| self.limits.get(limit)).any(Limit::tells);
                 stream.quota = stream.quota.take().or(quota.filter(|_| tells));

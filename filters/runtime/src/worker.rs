@@ -196,10 +196,7 @@ impl<C: Chain> Worker<C> {
                     if let Some(answer) = request.answer.take() {
                         break reply(proxy, &answer);
                     }
-                    let foreign = std::mem::take(&mut request.foreign);
-                    let steers = |name: &[u8]| filters.steers(name, request.headers());
-                    let foreign: Vec<_> = foreign.into_iter().filter(|(name, _)| !steers(name)).collect();
-                    foreign.into_iter().for_each(|(name, value)| request.edits.add(name, value));
+                    add_foreign(request, |name, headers| filters.steers(name, headers));
                     write(proxy, Map::Request, &request.edits, request.known_headers());
                     break Flow::Continue;
                 }
@@ -244,6 +241,15 @@ impl<C: Chain> Worker<C> {
 
 fn upcast(proxy: &mut dyn Proxy) -> &mut dyn pointsman_host::Host {
     proxy
+}
+
+/// Adds what others add to the request, but for what steers.
+fn add_foreign(request: &mut Request, steers: impl Fn(&[u8], &HeaderMap) -> bool) {
+    let mut foreign = std::mem::take(&mut request.foreign);
+    let names: Vec<_> = foreign.names().filter(|name| !steers(name, request.headers())).cloned().collect();
+    for name in names {
+        foreign.take(&name).into_iter().for_each(|value| request.edits.add(name.clone(), value));
+    }
 }
 
 fn reply(proxy: &mut dyn Proxy, reply: &LocalReply) -> Flow {

@@ -144,8 +144,8 @@ impl Live {
     pub fn written(&self) -> Vec<String> {
         let mut written = Vec::new();
         self.request.edits.write(self.request.known_headers(), |write| written.push(shown(write)));
-        let foreign = self.request.foreign.iter().map(|(name, value)| shown(Write::Add(name, value)));
-        written.into_iter().chain(foreign).collect()
+        self.request.foreign.write(None, |write| written.push(shown(write)));
+        written
     }
 }
 

@@ -125,7 +125,7 @@ impl<const N: usize> Filter for Scripted<N> {
             }
             ("f", _) => {
                 for name in ["steering", "other"] {
-                    request.foreign.push((name.as_bytes().into(), b"1".as_slice().into()));
+                    request.foreign.add(name.as_bytes().into(), b"1".as_slice().into());
                 }
                 Step::Continue
             }
