@@ -30,8 +30,8 @@ impl Metric {
     pub fn new(kind: MetricKind, name: &str, labels: &[(&str, &str)]) -> Self {
         let mut full = String::new();
         for (key, value) in labels {
-            // What ends a value must not stand in it. It cannot fail: a String takes everything.
-            let _ = write!(full, "{key}=.={};.;", value.replace(";.;", ";_;"));
+            // It cannot fail: a String takes everything.
+            let _ = write!(full, "{key}=.={};.;", label(value));
         }
         full.push_str(name);
         Self { kind, name: full.into(), number: Cell::new(None) }
@@ -66,6 +66,20 @@ impl Metric {
     }
 }
 
+/// The longest value of a label, in bytes: who defines a metric waits until Envoy has searched its name for labels.
+const LONGEST_LABEL: usize = 128;
+
+/// A label's value so that it comes out of Envoy as it went in. What ends a value must not stand in it; a control character
+/// would end up in the metric's name; of dots at its end Envoy leaves nothing, and of nothing no label.
+fn label(value: &str) -> String {
+    let end = (0..=LONGEST_LABEL).rev().find(|end| value.is_char_boundary(*end)).unwrap_or_default();
+    let value = value.get(..end.min(value.len())).unwrap_or(value).replace(";.;", ";_;");
+    let value = value.replace(|character: char| character.is_control(), "_");
+    let kept = value.trim_end_matches('.');
+    let dots = value.len().saturating_sub(kept.len());
+    if value.is_empty() { "unknown".into() } else { format!("{kept}{}", "_".repeat(dots)) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -77,6 +91,24 @@ mod tests {
         let metric = Metric::counter("pointsman_x", &[("rule", "a"), ("kind", "b;.;c")]);
         assert_eq!(metric.name(), "rule=.=a;.;kind=.=b;_;c;.;pointsman_x");
         assert_eq!(Metric::gauge("pointsman_y", &[]).name(), "pointsman_y");
+    }
+
+    #[test]
+    fn values_of_labels() {
+        let long = "é".repeat(100);
+        for (value, expected) in [
+            ("a.b=.=c d/é\"\\", "a.b=.=c d/é\"\\"),
+            ("", "unknown"),
+            ("a.", "a_"),
+            ("..", "__"),
+            (".a", ".a"),
+            ("a\nb\u{85}\0", "a_b__"),
+            (";.;;.;", ";_;;_;"),
+            (long.as_str(), &long[..128]),
+            (&("a".to_owned() + &long), &("a".to_owned() + &long)[..127]),
+        ] {
+            assert_eq!(label(value), expected, "{value:?}");
+        }
     }
 
     #[test]

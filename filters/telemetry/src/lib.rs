@@ -4,4 +4,5 @@
 // Until there is a filter that uses them.
 #![allow(dead_code)]
 
+mod series;
 mod trace;
