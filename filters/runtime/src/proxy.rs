@@ -48,6 +48,16 @@ impl Envoy {
     }
 }
 
+impl Envoy {
+    /// A cell has, or had, that version. The numbers begin anew after 32 bits.
+    fn see(&self, version: u32) {
+        let latest = self.latest.get();
+        if version > latest || latest.abs_diff(version) > u32::MAX >> 1 {
+            self.latest.set(version);
+        }
+    }
+}
+
 thread_local! {
     static VM: u64 = seed();
 }
@@ -93,7 +103,7 @@ impl Host for Envoy {
 
     fn cell(&self, key: &str) -> Cell {
         let (value, version) = abi::shared_data(&cell_key(key)).unwrap_or_default();
-        self.latest.set(self.latest.get().max(version));
+        self.see(version);
         Cell { value, version }
     }
 
@@ -104,9 +114,9 @@ impl Host for Envoy {
         abi::set_shared_data(&cell_key(key), value, asked).map_err(|_| Changed)?;
         // Envoy numbers all changes of all cells, one after the other, and does not tell the number. This one's is above all
         // that were seen: if it is not the next one, the next one is some other cell's, or was an older change of this one's.
-        let next = self.latest.get().max(version).checked_add(1);
-        self.latest.set(self.latest.get().max(version));
-        Ok(next.filter(|next| *next < u32::MAX))
+        // (A host with a counter for each cell may not be told so: a number could be reached by somebody else's change.)
+        self.see(version);
+        Ok(self.latest.get().checked_add(1).filter(|next| *next < u32::MAX))
     }
 }
 

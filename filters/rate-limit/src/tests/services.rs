@@ -96,7 +96,13 @@ fn what_its_answer_means() {
     let mut fixture = Fixture::new(&json!({"rateLimits": [limit, by("b")]}));
     let mut named = status(OK, 7, 30);
     named.current_limit.as_mut().unwrap().name = "per-b".into();
-    let lines = vec![line("X-Plan", "gold"), line("content-length", "1"), line(":path", "/"), line("bad name", "x")];
+    let lines = vec![
+        line("X-Plan", "gold"),
+        line("content-length", "1"),
+        line(":path", "/"),
+        line("bad name", "x"),
+        line("X-Pointsman-Mirror", "x"),
+    ];
     let hostile = vec![line("Host", "evil"), line("x-split", "a\r\nb: c")];
     fixture.answers = vec![RateLimitResponse {
         request_headers_to_add: [lines.clone(), hostile].concat(),
