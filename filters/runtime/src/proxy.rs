@@ -52,7 +52,9 @@ impl Envoy {
     /// A cell has, or had, that version. The numbers begin anew after 32 bits.
     fn see(&self, version: u32) {
         let latest = self.latest.get();
-        if version > latest || latest.abs_diff(version) > u32::MAX >> 1 {
+        let has_begun_anew = latest.abs_diff(version) > u32::MAX >> 1;
+        // 0 is that of a cell which is not there.
+        if version > latest || (has_begun_anew && version != 0) {
             self.latest.set(version);
         }
     }
