@@ -1,7 +1,7 @@
 # `make` alone explains itself. What a target needs from elsewhere it gets by itself, except rustup and Python with pip.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help build demo tour test test-native test-wasm test-envoy conformance bench envoy test-modules lint clean fuzz xtask
+.PHONY: help build demo tour test test-native test-wasm test-envoy test-services services conformance bench envoy test-modules lint clean fuzz xtask
 
 # A conformance suite's cases.json, for `make conformance`.
 CONFORMANCE_CASES ?=
@@ -29,8 +29,9 @@ ifdef NODE
 	@echo "  the pure crates' tests again, in Wasm"
 endif
 	@echo "  the modules of dist/ in a real Envoy"
-ifndef NODE
 	@echo "make test did NOT run:"
+	@echo "  global rate limits with real services: make test-services, which needs Go and Redis (Debian: apt-get install golang redis-server)"
+ifndef NODE
 	@echo "  the pure crates' tests in Wasm, which need Node.js (Debian: apt-get install nodejs)"
 endif
 
@@ -39,7 +40,7 @@ xtask:
 	cargo build --package xtask
 
 test-native:
-	cargo test --no-fail-fast --workspace --exclude envoy-test
+	cargo test --no-fail-fast --workspace --exclude envoy-test --exclude limitador-server
 
 # Sequences with `&&`, because an export on a line of its own would be gone on the next one.
 test-wasm: xtask
@@ -52,6 +53,16 @@ endif
 # The conformance suite has a target of its own; here the runner is tested alone.
 test-envoy:
 	env -u CONFORMANCE_CASES cargo test --no-fail-fast -p envoy-test
+
+test-services: services build envoy ## Test global rate limits with real services: ratelimit and limitador (needs Go and Redis)
+	cargo clippy -p limitador-server --all-targets -- -D warnings
+	cargo test --no-fail-fast -p envoy-test --lib -- --ignored
+	cargo test --no-fail-fast -p envoy-test --test services
+
+# First of all, so that what is missing is said before anything else is built.
+services: xtask
+	@cargo xtask ratelimit
+	cargo build -p limitador-server
 
 conformance: build envoy ## Run the conformance cases of CONFORMANCE_CASES=path/to/cases.json
 ifeq ($(wildcard $(CONFORMANCE_CASES)),)
@@ -75,7 +86,8 @@ test-modules: xtask ## Build the modules that only tests use
 lint: ## Formatting and lints, natively and for Wasm
 	cargo fmt --all --check
 	cargo fmt --manifest-path fuzz/Cargo.toml --check
-	cargo clippy --workspace --all-targets -- -D warnings
+	cargo clippy --workspace --exclude limitador-server --all-targets -- -D warnings
+	cargo clippy -p envoy-test --test services -- -D warnings
 	cargo clippy --target wasm32-wasip1 -- -D warnings
 
 clean: ## Remove what was built; what was downloaded stays in ~/.cache/pointsman

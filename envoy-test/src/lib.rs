@@ -42,6 +42,7 @@
 //!
 //! When a test fails, Envoy's folder is kept and named: `envoy.log`, the configuration as Envoy read it, access logs.
 
+pub mod rls;
 pub mod routes;
 
 mod admin;
@@ -50,6 +51,7 @@ mod discovery;
 mod echo;
 mod envoy;
 mod example;
+mod limitador;
 mod listener;
 mod listener_config;
 mod log;
@@ -58,6 +60,7 @@ mod odds;
 mod paths;
 mod process;
 mod rate_limit_service;
+mod rate_limit_stub;
 mod raw_client;
 mod reply;
 mod runner;
@@ -70,12 +73,14 @@ pub use client::{Answer, Connection, Request, send_raw, visible};
 pub use echo::Echo;
 pub use envoy::{Envoy, EnvoyConfig};
 pub use example::{Example, Outcomes, RunningExample};
+pub use limitador::Limitador;
 pub use listener::{Listener, Update};
 pub use listener_config::{ListenerConfig, Policy};
 pub use log::{Log, Mark};
 pub use odds::bounds;
 pub use paths::{envoy_binary, module, test_module, workspace};
 pub use rate_limit_service::RateLimitService;
+pub use rate_limit_stub::RateLimitStub;
 pub use raw_client::{Outcome, RawAnswer, RawHttp1, RawHttp2, literal};
 pub use reply::Reply;
 pub use runner::{Test, run};

@@ -1,32 +1,27 @@
 //! A real rate-limit service: envoyproxy/ratelimit, which counts in Redis.
 
+pub(crate) mod engine;
 #[cfg(test)]
 mod tests;
 
 use std::ffi::OsString;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Full};
-use hyper::client::conn::http2;
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use serde_json::{Value, json};
+use serde_json::Value;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 
-use crate::log::Log;
 use crate::paths::{cached, set};
 use crate::process::Process;
+use crate::rls;
 use crate::upstream::UpstreamConfig;
 
 /// The pinned service, under the user's cache folder, as `cargo xtask ratelimit` leaves it there.
 const CACHED: &str = "pointsman/ratelimit-v1.4.1-0.20260122083618-3fb702589d36/ratelimit";
-/// Both are there in less than a tenth of a second.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A running service of one test, with a Redis of its own. Both end when this is dropped.
 ///
@@ -66,13 +61,12 @@ impl RateLimitService {
     /// The service as an upstream of Envoy: `envoy.add_upstream(service.upstream("ratelimit"))`. Requests to it go to
     /// the service, so what the [`Upstream`](crate::Upstream) counts stays at 0.
     pub fn upstream(&self, name: &str) -> UpstreamConfig {
-        let pipe = json!({"endpoint": {"address": {"pipe": {"path": self.socket()}}}});
-        UpstreamConfig::new(name).http2().cluster(json!({"load_assignment": {"endpoints": [{"lb_endpoints": [pipe]}]}}))
+        engine::upstream(&self.socket(), name)
     }
 
     /// Asks it without Envoy, by a serialized `RateLimitRequest`: its gRPC status, and its `RateLimitResponse`.
     pub async fn ask(&self, request: &[u8]) -> Result<(u32, Bytes)> {
-        call(&self.socket(), "envoy.service.ratelimit.v3.RateLimitService/ShouldRateLimit", request).await
+        engine::call(&self.socket(), rls::METHOD, request).await
     }
 
     /// Ends the service: connections to it break, new ones are refused.
@@ -112,7 +106,7 @@ impl RateLimitService {
             command.push(setting);
         }
         command.push(service_binary()?.into_os_string());
-        self.service = Some(self.started("ratelimit", &command, async || self.serves().await).await?);
+        self.service = Some(engine::start(root, "ratelimit", &command, async || self.serves().await).await?);
         Ok(())
     }
 
@@ -127,7 +121,8 @@ impl RateLimitService {
         let socket = self.redis_socket().into_os_string();
         let arguments = ["--port", "0", "--save", "", "--appendonly", "no", "--unixsocket"].map(OsString::from);
         let command = [vec![redis_binary()?.into_os_string()], arguments.to_vec(), vec![socket]].concat();
-        self.redis = Some(self.started("redis", &command, async || self.redis_answers().await).await?);
+        self.redis =
+            Some(engine::start(self.folder.path(), "redis", &command, async || self.redis_answers().await).await?);
         Ok(())
     }
 
@@ -144,33 +139,11 @@ impl RateLimitService {
         self.folder.path().join("redis.socket")
     }
 
-    /// A process that is ready, or the error with what it said.
-    async fn started(
-        &self,
-        name: &str,
-        command: &[OsString],
-        ready: impl AsyncFn() -> Result<bool>,
-    ) -> Result<Process> {
-        let folder = self.folder.path();
-        let log = Log::new(folder.join(format!("{name}.log")));
-        let process = Process::start(command, log.path(), folder)?;
-        let start = Instant::now();
-        while !matches!(ready().await, Ok(true)) {
-            if let Some(status) = process.ended()? {
-                bail!("{name} ended with {status}:\n{}", log.tail(20).join("\n"));
-            }
-            if start.elapsed() > PATIENCE {
-                bail!("{name} does not answer after {PATIENCE:?}:\n{}", log.tail(20).join("\n"));
-            }
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-        Ok(process)
-    }
-
     /// By gRPC's health checking. It listens only once its configuration is read.
     async fn serves(&self) -> Result<bool> {
         // HealthCheckRequest {service: "ratelimit"}, HealthCheckResponse {status: SERVING}
-        let (status, answer) = call(&self.socket(), "grpc.health.v1.Health/Check", b"\x0a\x09ratelimit").await?;
+        let (status, answer) =
+            engine::call(&self.socket(), "grpc.health.v1.Health/Check", b"\x0a\x09ratelimit").await?;
         Ok((status, &*answer) == (0, b"\x08\x01"))
     }
 
@@ -181,27 +154,6 @@ impl RateLimitService {
         stream.read_exact(&mut answer).await?;
         Ok(&answer == b"+PONG\r\n")
     }
-}
-
-/// A call of gRPC with one message each way, on a connection of its own: the status, and the answer, empty if there is
-/// none.
-async fn call(socket: &Path, method: &str, message: &[u8]) -> Result<(u32, Bytes)> {
-    let stream = TokioIo::new(UnixStream::connect(socket).await?);
-    let (mut requests, connection) = http2::handshake(TokioExecutor::new(), stream).await?;
-    let connection = tokio::spawn(connection);
-    let length = u32::try_from(message.len())?.to_be_bytes();
-    let request = http::Request::post(format!("http://ratelimit/{method}"))
-        .header("content-type", "application/grpc")
-        .header("te", "trailers")
-        .body(Full::new(Bytes::from([&[0], &length[..], message].concat())))?;
-    let (parts, body) = tokio::time::timeout(PATIENCE, requests.send_request(request)).await??.into_parts();
-    let body = tokio::time::timeout(PATIENCE, body.collect()).await??;
-    connection.abort();
-    // An answer without a message has them where the headers are.
-    let status = body.trailers().and_then(|trailers| trailers.get("grpc-status")).or(parts.headers.get("grpc-status"));
-    let status = status.context("no grpc-status")?.to_str()?.parse()?;
-    let answer = body.to_bytes();
-    Ok((status, answer.slice(answer.len().min(5)..)))
 }
 
 /// `$RATELIMIT_BIN`, else what `cargo xtask ratelimit` has put into the cache.

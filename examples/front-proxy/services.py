@@ -4,7 +4,8 @@
     python3 services.py --free-ports    each on any free port
 
 One line a service says where it listens: NAME PORT. Asked for /received, each tells how many requests it has had, and
-shows the latest. Two have their faults: reports takes 2 seconds, and rates fails twice (503) before it succeeds.
+shows the latest. Asked for /chat, each says what the answer has cost: x-tokens-used. Two have their faults: reports takes
+2 seconds, and rates fails twice (503) before it succeeds.
 """
 
 import collections
@@ -63,6 +64,8 @@ class Echo(BaseHTTPRequestHandler):
         self.send_header("content-type", "application/json")
         self.send_header("content-length", str(len(body)))
         self.send_header("x-powered-by", "services.py")
+        if self.path == "/chat":
+            self.send_header("x-tokens-used", "400")
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(body)

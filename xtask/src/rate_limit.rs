@@ -11,9 +11,11 @@ const VERSION: &str = "v1.4.1-0.20260122083618-3fb702589d36";
 const PACKAGE: &str = "github.com/envoyproxy/ratelimit/src/service_cmd";
 /// The Go that it is tested with; it asks for 1.25.6 or later itself.
 const GO: &str = "go1.26";
+/// The first Go that gets a newer one when it is asked for one.
+const RENEWS_ITSELF: u32 = 21;
 
 pub fn find() -> Result<PathBuf> {
-    check_redis();
+    check_redis()?;
     if let Some(set) = std::env::var_os("RATELIMIT_BIN").filter(|set| !set.is_empty()) {
         let binary = PathBuf::from(set);
         if !binary.is_file() {
@@ -30,8 +32,9 @@ fn install(dir: &Path) -> Result<()> {
     eprintln!("Building ratelimit {VERSION} (once; about two minutes)");
     let mut go = Command::new("go");
     go.args(["install", "-trimpath", "-ldflags=-s -w"]).arg(format!("{PACKAGE}@{VERSION}"));
-    // No flags of whoever builds, and no C compiler.
-    go.env("GOBIN", dir).env("GOFLAGS", "").env("CGO_ENABLED", "0");
+    // No flags of whoever builds, and no C compiler. A Go that is too old gets one that is not, also where its
+    // distribution has turned that off.
+    go.env("GOBIN", dir).env("GOFLAGS", "").env("CGO_ENABLED", "0").env("GOTOOLCHAIN", "auto");
     // For this machine, whatever is set for other builds; and stdout is for the path alone.
     go.env_remove("GOOS").env_remove("GOARCH").stdout(Stdio::from(std::io::stderr()));
     crate::run(&mut go, "build ratelimit")
@@ -45,28 +48,45 @@ fn check_go() -> Result<()> {
         _ => bail!("there is no go, which builds ratelimit: install {GO}, or set RATELIMIT_BIN to a ratelimit"),
     };
     let version = String::from_utf8_lossy(&output.stdout);
+    if minor(&version).is_some_and(|minor| minor < RENEWS_ITSELF) {
+        bail!("{} cannot build ratelimit: install {GO} (https://go.dev/dl), or set RATELIMIT_BIN", version.trim());
+    }
     if !version.contains(GO) {
         eprintln!("note: {}; tested is {GO}", version.trim());
     }
     Ok(())
 }
 
-/// The service can be built without Redis, but nothing can be done with it.
-fn check_redis() {
+/// Of `go version go1.19.8 linux/amd64`: 19.
+fn minor(version: &str) -> Option<u32> {
+    version.split_once(" go1.")?.1.split(|other: char| !other.is_ascii_digit()).next()?.parse().ok()
+}
+
+/// The service could be built without Redis, but nothing can be done with it.
+fn check_redis() -> Result<()> {
     let set = std::env::var_os("REDIS_SERVER_BIN").filter(|set| !set.is_empty());
     let binary = set.unwrap_or_else(|| "redis-server".into());
     if !matches!(Command::new(&binary).arg("--version").output(), Ok(output) if output.status.success()) {
-        eprintln!(
-            "note: {} does not run, and tests with ratelimit need it: install it (Debian: apt-get install \
-             redis-server), or set REDIS_SERVER_BIN",
+        bail!(
+            "{} does not run, and ratelimit counts in it: install it (Debian: apt-get install redis-server), or set \
+             REDIS_SERVER_BIN",
             binary.display()
         );
     }
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::VERSION;
+    use super::{VERSION, minor};
+
+    #[test]
+    fn a_go_says_how_old_it_is() {
+        assert_eq!(minor("go version go1.19.8 linux/amd64\n"), Some(19));
+        assert_eq!(minor("go version go1.26 linux/amd64"), Some(26));
+        assert_eq!(minor("go version go1.27rc1 linux/amd64"), Some(27));
+        assert_eq!(minor("go version devel +a1b2c3"), None);
+    }
 
     /// Where the version cannot be read from here, it is held to be the same.
     #[test]

@@ -13,6 +13,7 @@ mod grpc_example;
 mod harness;
 mod header_operations;
 mod hostile;
+mod limits;
 mod mirrors;
 mod native;
 mod policies;
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
         harness::tests(),
         header_operations::tests(),
         hostile::tests(),
+        limits::tests(),
         mirrors::tests(),
         native::tests(),
         policies::tests(),

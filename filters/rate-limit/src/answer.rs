@@ -63,10 +63,11 @@ impl Limit {
     /// What a request gets that is over it.
     pub fn refusal(&self, by: By, is_marked: bool, refusal: Refusal) -> LocalReply {
         let response = &self.response;
-        let mut headers: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
+        // Those of the service first, as from Envoy.
+        let mut headers: Vec<(Vec<u8>, Vec<u8>)> =
+            refusal.headers.into_iter().map(|(name, value)| (name.to_vec(), value.to_vec())).collect();
         let own = response.headers.iter().map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec()));
         headers.extend(own);
-        headers.extend(refusal.headers.into_iter().map(|(name, value)| (name.to_vec(), value.to_vec())));
         if is_marked {
             headers.push((RATE_LIMITED.to_vec(), b"true".to_vec()));
         }

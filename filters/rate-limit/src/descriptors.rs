@@ -27,6 +27,9 @@ use pointsman_http::path::Target;
 
 use crate::fingerprint::identity;
 
+/// The header by which Envoy's routes are told the destination.
+const DESTINATION: &[u8] = b"x-pointsman-cluster";
+
 /// The most bytes of a value: of a longer one, its beginning and a hash of the whole.
 pub const LONGEST: usize = 1024;
 
@@ -97,7 +100,10 @@ impl Actions {
             };
             entries.push(Entry { action, value });
         }
-        if is_asked && !self.ask(&mut entries, destination, host) {
+        // A module of routing alone, in front of this one, has said it so. The proxy would say where it went otherwise.
+        let told = headers.first(DESTINATION).filter(|_| *destination == Destination::OfProxy);
+        let told = told.map(|cluster| Destination::Cluster(cluster.into()));
+        if is_asked && !self.ask(&mut entries, told.as_ref().unwrap_or(destination), host) {
             return None;
         }
         entries.iter_mut().for_each(|entry| bound(&mut entry.value));

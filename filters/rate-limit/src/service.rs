@@ -240,7 +240,8 @@ fn lines(lines: &[HeaderLine<'_>], but: &[u8]) -> Vec<Line> {
     let lines = lines.iter().filter_map(|line| {
         let name = std::str::from_utf8(line.name).ok().filter(|name| is_token(name) && !is_framing(name))?;
         let name = name.to_ascii_lowercase().into_bytes();
-        let is_value = !line.value.iter().any(|byte| matches!(byte, 0 | b'\r' | b'\n'));
+        // Envoy writes what others then refuse: with it, the whole request or response.
+        let is_value = !line.value.iter().any(|byte| byte.is_ascii_control() && *byte != b'\t');
         // Ours, which a module may read that stands behind this one.
         let steers = name.starts_with(b"x-pointsman-");
         (is_value && name != but && !steers).then(|| (name.into(), line.value.into()))

@@ -122,16 +122,31 @@ impl Host for Envoy {
     }
 }
 
+/// What the two fields may have, but for the number and length of the second.
+const MOST_GRPC_BYTES: usize = 127 - 2;
+
 /// A cluster as a serialized `GrpcService{envoy_grpc: {cluster_name}}`. Envoy takes a plain name, too, but tries first
 /// whether it is such a message: names that are (such as `users`, which is a field that it does not know) end the whole
 /// process. `None`: the name is longer than [`MOST_CLUSTER_BYTES`](pointsman_filter::GrpcCall::MOST_CLUSTER_BYTES).
+///
+/// Of Istio's names, `outbound|8081||HOST`, the host is the call's authority, or as much of its end as there is room for:
+/// without one, Envoy says the cluster's name, and services that know that no authority has a `|` refuse it.
 fn grpc_service(cluster: &str) -> Option<String> {
     if cluster.len() > GrpcCall::MOST_CLUSTER_BYTES {
         return None;
     }
-    // Both fields have the number 1 and a length; a length below 128 is one byte, which as a character is the same.
-    let length = u8::try_from(cluster.len()).ok()?;
-    Some(format!("\n{}\n{}{cluster}", char::from(length.checked_add(2)?), char::from(length)))
+    // The fields have the numbers 1 and 2, and a length; a length below 128 is one byte, which as a character is the same.
+    let field =
+        |number: char, text: &str| Some(format!("{number}{}{text}", char::from(u8::try_from(text.len()).ok()?)));
+    let mut message = field('\n', cluster)?;
+    let mut host = cluster.rsplit_once('|').map(|(_, host)| host);
+    while host.is_some_and(|host| message.len().saturating_add(host.len()) > MOST_GRPC_BYTES) {
+        host = host.and_then(|host| host.split_once('.')).map(|(_, rest)| rest);
+    }
+    if let Some(host) = host {
+        message.push_str(&field('\u{12}', host)?);
+    }
+    field('\n', &message)
 }
 
 /// All plugins of a VM share one space of keys. The number is to be raised when cells of an older version of us would
@@ -209,6 +224,8 @@ mod tests {
     struct EnvoyGrpc {
         #[prost(string, tag = "1")]
         cluster_name: String,
+        #[prost(string, tag = "2")]
+        authority: String,
     }
 
     #[test]
@@ -217,8 +234,26 @@ mod tests {
             let cluster_name = "u".repeat(length);
             let target = grpc_service(&cluster_name).unwrap();
             let read = GrpcService::decode(target.as_bytes()).unwrap();
-            assert_eq!(read, GrpcService { envoy_grpc: Some(EnvoyGrpc { cluster_name }) });
+            let authority = String::new();
+            assert_eq!(read, GrpcService { envoy_grpc: Some(EnvoyGrpc { cluster_name, authority }) });
         }
         assert_eq!(grpc_service(&"u".repeat(126)), None);
+    }
+
+    #[test]
+    fn the_host_of_a_cluster_of_istio_is_the_authority() {
+        let long = ".abcdefgh".repeat(6);
+        for (cluster_name, expected) in [
+            ("outbound|8081||limits.default.svc.cluster.local".to_owned(), "limits.default.svc.cluster.local"),
+            (format!("outbound|8081||x{long}.svc.cluster.local"), "abcdefgh.abcdefgh.svc.cluster.local"),
+            (format!("outbound|8081||x{long}{long}"), ""),
+            (format!("|{}", "u".repeat(124)), ""),
+            ("a|".to_owned(), ""),
+        ] {
+            let target = grpc_service(&cluster_name).unwrap();
+            let EnvoyGrpc { cluster_name: read, authority } =
+                GrpcService::decode(target.as_bytes()).unwrap().envoy_grpc.unwrap();
+            assert_eq!((read, &*authority), (cluster_name, expected));
+        }
     }
 }

@@ -3,7 +3,8 @@
 //!
 //! The configuration is text: `reads=1 writes=2 cluster=reviews`. `reads` is how often it reads the whole map of request
 //! headers, `response-reads` the same for responses, `writes` how many headers it adds to the request: the first is
-//! `x-pointsman-cluster`, with the cluster's name. Whatever else stands there is refused, with a line in the log.
+//! `x-pointsman-cluster`, with the cluster's name. With `cell=16` it asks what time it is, and sets a cell of so many bytes that
+//! all workers share. Whatever else stands there is refused, with a line in the log.
 
 use std::cell::RefCell;
 
@@ -20,6 +21,12 @@ unsafe extern "C" {
     fn proxy_get_buffer_bytes(kind: u32, start: usize, max: usize, data: *mut *const u8, size: *mut usize) -> u32;
     fn proxy_get_header_map_pairs(map: u32, data: *mut *const u8, size: *mut usize) -> u32;
     fn proxy_add_header_map_value(map: u32, name: *const u8, size: usize, value: *const u8, length: usize) -> u32;
+    fn proxy_set_shared_data(key: *const u8, size: usize, data: *const u8, length: usize, cas: u32) -> u32;
+}
+
+#[link(wasm_import_module = "wasi_snapshot_preview1")]
+unsafe extern "C" {
+    fn clock_time_get(clock: u32, precision: u64, now: *mut u64) -> u16;
 }
 
 unsafe extern "C" {
@@ -31,6 +38,7 @@ struct Calls {
     reads: u32,
     response_reads: u32,
     writes: u32,
+    cell: usize,
     cluster: String,
 }
 
@@ -101,6 +109,7 @@ fn parse(text: &str) -> Option<Calls> {
             ("reads", number) => calls.reads = number.parse().ok()?,
             ("response-reads", number) => calls.response_reads = number.parse().ok()?,
             ("writes", number) => calls.writes = number.parse().ok()?,
+            ("cell", size) => calls.cell = size.parse().ok()?,
             ("cluster", name) => name.clone_into(&mut calls.cluster),
             _ => return None,
         }
@@ -113,6 +122,9 @@ extern "C" fn proxy_on_request_headers(_context: u32, _headers: u32, _end: u32) 
     CALLS.with_borrow(|calls| {
         for _ in 0..calls.reads {
             read(REQUEST_HEADERS);
+        }
+        if calls.cell > 0 {
+            take(calls.cell);
         }
         if calls.writes > 0 {
             add("x-pointsman-cluster", &calls.cluster);
@@ -146,4 +158,17 @@ fn read(map: u32) {
 fn add(name: &str, value: &str) {
     // SAFETY: both texts live until the call is over.
     unsafe { proxy_add_header_map_value(REQUEST_HEADERS, name.as_ptr(), name.len(), value.as_ptr(), value.len()) };
+}
+
+fn take(size: usize) {
+    const MONOTONIC: u32 = 1;
+    const WHATEVER_IT_WAS: u32 = 0;
+    let key = "rate-limit/bucket/0";
+    let mut now = 0;
+    let value = [7; 136];
+    // SAFETY: the host writes to one of these places and reads the others, all of which live until the calls are over.
+    unsafe {
+        clock_time_get(MONOTONIC, 0, &mut now);
+        proxy_set_shared_data(key.as_ptr(), key.len(), value.as_ptr(), size.min(value.len()), WHATEVER_IT_WAS);
+    }
 }

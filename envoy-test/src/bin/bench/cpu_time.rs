@@ -6,7 +6,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 
 use crate::one_worker;
 use crate::table::Row;
@@ -22,7 +22,7 @@ const ROUNDS: usize = 150;
 pub async fn take(rows: &mut [Row]) -> Result<()> {
     eprintln!("taking CPU times");
     let envoy = one_worker().start().await?;
-    let worker = Worker::of(envoy.pid())?;
+    let worker = Workers::of(envoy.pid())?;
     let _upstreams = Upstreams::start(&envoy).await?;
     let mut running = Vec::new();
     for row in rows {
@@ -48,24 +48,36 @@ pub async fn take(rows: &mut [Row]) -> Result<()> {
     Ok(())
 }
 
-/// The clock of one worker thread.
-struct Worker(PathBuf);
+/// The clocks of the worker threads.
+pub struct Workers(Vec<PathBuf>);
 
-impl Worker {
-    /// The only worker of an Envoy.
-    fn of(pid: u32) -> Result<Self> {
+impl Workers {
+    /// Those of an Envoy.
+    pub fn of(pid: u32) -> Result<Self> {
+        let mut clocks = Vec::new();
         for thread in fs::read_dir(format!("/proc/{pid}/task"))? {
             let thread = thread?.path();
-            if fs::read_to_string(thread.join("comm"))?.starts_with("wrk:worker_0") {
-                return Ok(Self(thread.join("schedstat")));
+            if fs::read_to_string(thread.join("comm"))?.starts_with("wrk:worker_") {
+                clocks.push(thread.join("schedstat"));
             }
         }
-        anyhow::bail!("process {pid} has no thread wrk:worker_0")
+        if clocks.is_empty() {
+            bail!("process {pid} has no thread wrk:worker_0");
+        }
+        Ok(Self(clocks))
     }
 
-    /// The nanoseconds that it has run.
-    fn nanoseconds(&self) -> Result<f64> {
-        let text = fs::read_to_string(&self.0)?;
-        Ok(text.split_whitespace().next().context("an empty schedstat")?.parse()?)
+    /// The nanoseconds that they have run, all together.
+    pub fn nanoseconds(&self) -> Result<f64> {
+        Ok(self.each()?.iter().sum())
+    }
+
+    /// The nanoseconds that each has run.
+    pub fn each(&self) -> Result<Vec<f64>> {
+        let read = |clock: &PathBuf| {
+            let text = fs::read_to_string(clock)?;
+            Ok(text.split_whitespace().next().context("an empty schedstat")?.parse()?)
+        };
+        self.0.iter().map(read).collect()
     }
 }

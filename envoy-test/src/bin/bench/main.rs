@@ -1,5 +1,6 @@
 //! What the filters cost in a real Envoy: `make bench`. With `--quick` only CPU time, which needs no valgrind; with names
-//! only the rows that have one of them in theirs; with `--apply` only what applying a policy costs.
+//! only the rows that have one of them in theirs; with `--apply` only what applying a policy costs; with `--shared` only what
+//! limits cost that workers, or proxies, share.
 //!
 //! Every variant gets the same request over connections that stay open, in an Envoy with one worker, and each answer is
 //! looked at: a variant that answers wrongly has no result, and the run fails.
@@ -7,7 +8,9 @@
 mod apply;
 mod callgrind;
 mod cpu_time;
+mod limits;
 mod rules;
+mod shared;
 mod table;
 mod variants;
 
@@ -33,12 +36,15 @@ async fn main() -> ExitCode {
 
 async fn bench() -> Result<()> {
     let (options, names): (Vec<_>, Vec<_>) = std::env::args().skip(1).partition(|argument| argument.starts_with('-'));
-    if let Some(other) = options.iter().find(|option| !["--quick", "--apply"].contains(&option.as_str())) {
-        bail!("no such option: {other} (there are --quick and --apply)");
+    if let Some(other) = options.iter().find(|option| !["--quick", "--apply", "--shared"].contains(&option.as_str())) {
+        bail!("no such option: {other} (there are --quick, --apply and --shared)");
     }
     let has = |option: &str| options.iter().any(|other| other == option);
     if has("--apply") {
         return apply::print().await;
+    }
+    if has("--shared") {
+        return shared::print().await;
     }
     let quick = has("--quick");
     let mut rows: Vec<Row> = variants::all().into_iter().map(Row::new).collect();
@@ -63,6 +69,7 @@ async fn bench() -> Result<()> {
         bail!("without a result:\n{}", wrong.join("\n"));
     }
     if names.is_empty() {
+        shared::print().await?;
         apply::print().await?;
     }
     Ok(())

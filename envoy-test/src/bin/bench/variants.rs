@@ -7,6 +7,7 @@ use envoy_test::{
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
+use crate::limits::Limits;
 use crate::rules::{END_USER, Kind, PATH, Rules};
 
 /// The host that the requests ask for.
@@ -54,6 +55,9 @@ pub const UNIT: &str = "no-op, SDK";
 /// The rows that ours are compared with: the same callbacks and host calls.
 const READ: &str = "bare, responses too: read";
 const READ_AND_WRITE: &str = "bare, responses too: read, 1 write";
+const CELL: &str = "bare, responses too: a cell";
+const READ_AND_CELL: &str = "bare, responses too: read, a cell";
+const READ_AND_SET: &str = "bare, responses too: read, a cell of 136 bytes";
 
 /// All of them, in the order of the table.
 pub fn all() -> Vec<Variant> {
@@ -77,6 +81,10 @@ pub fn all() -> Vec<Variant> {
     let fault_injection =
         |faults: Value| Ok(plain().module(module("pointsman-fault-injection")?).policy(json!({"faults": faults})));
 
+    let limited = |limits: Limits| Ok(plain().module(module("pointsman-rate-limit")?).policy(limits.policy()));
+    let limits = |name, limits| row(name, limited(limits));
+    let own_limits = |name, limits: Limits| row(name, Ok(plain().filter_before(limits.filter())));
+
     vec![
         row(NOTHING, Ok(plain())),
         row(UNIT, test("no-op", "")),
@@ -87,6 +95,9 @@ pub fn all() -> Vec<Variant> {
         row("bare, responses too", bare("bare-responses", "")),
         row(READ, bare("bare-responses", "reads=1")),
         row(READ_AND_WRITE, bare("bare-responses", "reads=1 writes=1")).chooses(),
+        row(CELL, bare("bare-responses", "cell=16")),
+        row(READ_AND_CELL, bare("bare-responses", "reads=1 cell=16")),
+        row(READ_AND_SET, bare("bare-responses", "reads=1 cell=136")),
         row("no filter, the client names the cluster", Ok(plain())).named(),
         row("routing: no policy for the host", ours(Rules(Kind::Header, 20).policy("other.example.com"))).above(READ),
         rules("routing: one rule, 1 write", Kind::Header, 1),
@@ -103,9 +114,20 @@ pub fn all() -> Vec<Variant> {
         row("Envoy's own fault filter: nothing injected", Ok(plain().filter_before(own_fault()))),
         row("fault injection: nothing injected", fault_injection(json!([{"match": others, "fault": fault}])))
             .above("bare: read"),
+        own_limits("Envoy's own limits: one bucket", Limits::Everything),
+        limits("rate limit: one bucket", Limits::Everything).above(CELL),
+        own_limits("Envoy's own limits: one rule, a header", Limits::Rules(1)),
+        limits("rate limit: one rule, a header", Limits::Rules(1)).above(READ_AND_CELL),
+        own_limits("Envoy's own limits: last of 100 rules", Limits::Rules(100)),
+        limits("rate limit: last of 100 rules", Limits::Rules(100)).above(READ_AND_CELL),
+        own_limits("Envoy's own limits: last of 100 values", Limits::Values(100)),
+        limits("rate limit: last of 100 values", Limits::Values(100)).above(READ_AND_CELL),
+        own_limits("Envoy's own limits: a bucket for each value", Limits::EachValue),
+        limits("rate limit: a bucket for each value", Limits::EachValue).above(READ_AND_SET),
         row("all filters: no policy for the host", all(Rules(Kind::Header, 20).policy("other.example.com")))
             .above(READ),
         row("all filters: one rule, 1 write", all(Rules(Kind::Header, 1).policy(HOST))).above(READ_AND_WRITE).chooses(),
+        row("all filters: one limit, one bucket", all(Limits::Everything.policy())),
     ]
 }
 

@@ -24,6 +24,8 @@ pub enum Expect {
     NoRule(&'static str),
     /// The client got this header; None: it did not.
     Client(&'static str, Option<&'static str>),
+    /// The client got this header, with a number of seconds: at least one, and not more than that.
+    Seconds(&'static str, u32),
     /// The client got this cookie, with these attributes.
     Cookie(&'static str, &'static str),
     /// The service got this header; None: it did not.
@@ -48,6 +50,10 @@ impl Expect {
             Self::Rule(name) => decision(answer).contains(&format!("({name}) ->")),
             Self::NoRule(reason) => decision(answer).contains(reason),
             Self::Client(header, value) => answer.header(header).as_deref() == value,
+            Self::Seconds(header, most) => {
+                let seconds = answer.header(header).and_then(|value| value.parse().ok());
+                seconds.is_some_and(|seconds: u32| (1..=most).contains(&seconds))
+            }
             Self::Cookie(name, attributes) => {
                 let lines = answer.header_lines("set-cookie");
                 let is_it = |line: &String| line.starts_with(&format!("{name}=")) && line.ends_with(attributes);
@@ -78,7 +84,7 @@ impl Expect {
         };
         let request = told(answer).unwrap_or_default();
         match self {
-            Self::Client(header, _) => lines(header),
+            Self::Client(header, _) | Self::Seconds(header, _) => lines(header),
             Self::Cookie(..) => lines("set-cookie"),
             Self::Service(header, _) => piece(header, &request["headers"][header]),
             Self::Path(_) => piece("path", &request["path"]),
@@ -115,6 +121,7 @@ impl fmt::Display for Expect {
             Self::NoRule(reason) => write!(f, "it says why: {reason}"),
             Self::Client(header, Some(value)) => write!(f, "the client got `{header}: {value}`"),
             Self::Client(header, None) => write!(f, "the client got no {header}"),
+            Self::Seconds(header, most) => write!(f, "the client got `{header}`, of at most {most} seconds"),
             Self::Cookie(name, attributes) => write!(f, "the client got a cookie {name} with `{attributes}`"),
             Self::Service(header, Some(value)) => write!(f, "the service got `{header}: {value}`"),
             Self::Service(header, None) => write!(f, "the service got no {header}"),

@@ -10,6 +10,7 @@ mod canary;
 mod chapters;
 mod expect;
 mod front_proxy;
+mod limits;
 mod live_edit;
 mod mirror;
 mod serve;
@@ -58,6 +59,7 @@ async fn tour(serve: bool) -> Result<bool> {
             ask.run(&front_proxy, &mut show).await?;
         }
     }
+    limits::run(&front_proxy, &mut show).await?;
     canary::run(&front_proxy, &mut show).await?;
     sticky::run(&front_proxy, &mut show).await?;
     mirror::run(&front_proxy, &mut show).await?;

@@ -42,7 +42,7 @@ static_resources:
 
 /// As it was pasted, comments and all: so it is Envoy that makes a tree of it here.
 fn bootstrap(policy: &str) -> Result<String> {
-    let module = module("pointsman-routing")?;
+    let module = module("pointsman")?;
     let mut text = BOOTSTRAP.replace("MODULE", &module.to_string_lossy());
     for line in policy.lines() {
         text += &format!("                    {line}\n");

@@ -16,9 +16,9 @@ message! {
         /// As many as the request says. Ours.
         request_header: Option<Rc<[u8]>> = "requestHeader" as read_request_header,
         /// As many as the response says, at the stream's end. Ours.
-        response_header: Option<HeaderName> = "responseHeader",
+        response_header: Option<HeaderName> = "responseHeader" as read_of_response,
         /// As many as the response's trailers say, at the stream's end. Ours.
-        response_trailer: Option<HeaderName> = "responseTrailer",
+        response_trailer: Option<HeaderName> = "responseTrailer" as read_of_response,
     }
     refused {
         "format": "a filter has no format strings: use requestHeader, responseHeader or responseTrailer",
@@ -33,6 +33,13 @@ fn read_number(at: Cursor<'_>) -> Option<Option<u32>> {
     }
     let why = "is no number of hits, expected 1 to 1000000000";
     whole_or(at, 1, MOST_HITS.into(), &why)?.try_into().ok().map(Some)
+}
+
+fn read_of_response(at: Cursor<'_>) -> Option<Option<HeaderName>> {
+    match at.value().as_str() {
+        Some(name) if name.starts_with(':') => at.error(format_args!("`{name}` is no number of hits")),
+        _ => Option::decode_or_absent(at),
+    }
 }
 
 fn read_request_header(at: Cursor<'_>) -> Option<Option<Rc<[u8]>>> {

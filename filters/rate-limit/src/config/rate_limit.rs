@@ -12,7 +12,7 @@ use crate::pool::{BUCKETS, SLOTS, TABLES};
 pub struct RateLimit {
     /// What it is called in metrics, details and shared cells; empty: its place, such as `rateLimits[2]`.
     pub name: String,
-    /// What requests it is for, as it is written: what it is known by if it has no name.
+    /// Which requests it is for and how it limits them, as it is written: what it is known by if it has no name.
     pub what: String,
     /// One of them must hold; none at all: it is for every request.
     pub matches: Vec<HttpMatchRequest>,
@@ -123,7 +123,8 @@ impl Decode for RateLimit {
         if let Some(local) = &local {
             check_hits(local, &fields.hits_addend, at);
         }
-        let what = ["match", "route", "actions"].map(|field| at.value().get(field).map(Value::to_string));
+        let what = ["match", "route", "actions", "local", "shareAcross", "concurrency"];
+        let what = what.map(|field| at.value().get(field).map(Value::to_string));
         Some(Self {
             name: fields.name,
             what: what.into_iter().flatten().collect::<Vec<_>>().join(","),

@@ -47,7 +47,8 @@ fn read_body(at: Cursor<'_>) -> Option<Option<String>> {
 }
 
 /// What says where an answer ends is the proxy's.
-const FRAMING: [&str; 4] = ["content-length", "transfer-encoding", "connection", "upgrade"];
+const FRAMING: [&str; 7] =
+    ["content-length", "transfer-encoding", "connection", "upgrade", "keep-alive", "proxy-connection", "te"];
 
 /// Whether a header says where an answer ends.
 pub fn is_framing(name: &str) -> bool {
@@ -57,6 +58,9 @@ pub fn is_framing(name: &str) -> bool {
 fn read_headers(at: Cursor<'_>) -> Option<Vec<(String, String)>> {
     let headers = map(at, |name, at| {
         let value = text(at, "a header's value");
+        if name.starts_with(':') {
+            return at.error("is no header: the status is `response.status`");
+        }
         check_name(at, name)?;
         if is_framing(name) {
             return at.error("says where an answer ends: that is the proxy's");

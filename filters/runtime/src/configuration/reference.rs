@@ -190,17 +190,20 @@ fn every_field_of_a_rule_is_known_everywhere() {
     assert!(of("pointsman-fault-injection").eq(names(RuleFault::FIELDS)));
 }
 
-/// What is shown of the front proxy's files is what they say.
+/// What is shown of the examples' files is what they say.
 #[test]
 fn excerpts_are_of_the_example() {
     let read = |file: &str| fs::read_to_string(here().join("../..").join(file)).unwrap();
-    let files = read("examples/front-proxy/envoy.yaml") + &read("examples/front-proxy/policy.yaml");
+    let of = |example: &str| {
+        read(&format!("examples/{example}/envoy.yaml")) + &read(&format!("examples/{example}/policy.yaml"))
+    };
+    let files = of("front-proxy") + &of("rate-limit");
     let lines: Vec<&str> = files.lines().collect();
     let readme = read("README.md");
     for block in readme.split("```yaml\n").skip(1) {
         let excerpt = block.split("```").next().unwrap();
         for line in excerpt.lines().filter(|line| !line.trim_start().starts_with("# …")) {
-            assert!(lines.contains(&line), "no file of examples/front-proxy has this line of the README's: {line:?}");
+            assert!(lines.contains(&line), "no file of the examples has this line of the README's: {line:?}");
         }
     }
 }
