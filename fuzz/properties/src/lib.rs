@@ -30,7 +30,7 @@ pub use regex::regex;
 pub use regex_tree::regex_tree;
 
 /// Those of `pointsman.wasm`.
-type Filters = (routing::Routing, fault_injection::FaultInjection<true>);
+type Filters = (routing::Routing, rate_limit::RateLimit, fault_injection::FaultInjection<true>);
 
 /// A property: it panics where it does not hold for those bytes.
 pub type Property = fn(&[u8]);

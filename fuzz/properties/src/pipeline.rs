@@ -1,47 +1,51 @@
 //! The whole pass over a request, with any policy.
 
+mod crowd;
 mod exchange;
 mod faults;
+mod limits;
 mod policy;
+mod services;
 mod words;
 
 use std::fmt;
 
 use pointsman_wire::Value;
 
-use crate::Filters;
 use crate::choices::Choices;
 use crate::configuration::{outcome, same_as_struct};
 use crate::envoy::{self, Lines};
 use exchange::{Decided, Exchange, Outcome};
 use policy::{Policy, WHY};
+use services::SAID;
 
-/// A policy decides each request, the same way each time, whatever a client sends of what is not its to say; and what
-/// is written can be sent.
+/// A policy decides each request, the same way each time, whatever a client sends of what is not its to say; what is
+/// written can be sent; and no limit lets more pass than it has.
 pub fn pipeline(bytes: &[u8]) {
     let mut choices = Choices::new(bytes);
     let policy = policy::policy(&mut choices);
     let (filters, _) = outcome(&Value::from(&policy.configuration), &policy.node);
-    let Some(filters) = filters else {
+    if filters.is_none() {
         same_as_struct(&policy.configuration);
         return;
-    };
+    }
     for _ in 0..=choices.below(3) {
         let exchange = Exchange::new(&mut choices);
-        let outcome = exchange.run(&filters, &exchange.request);
-        let case = Case { policy: &policy, filters: &filters, exchange: &exchange, outcome: &outcome };
-        assert_eq!(exchange.run(&filters, &exchange.request), outcome, "{case}");
+        let outcome = exchange.run(&policy, &exchange.request);
+        let case = Case { policy: &policy, exchange: &exchange, outcome: &outcome };
+        assert_eq!(exchange.run(&policy, &exchange.request), outcome, "{case}");
         case.can_be_sent(&outcome);
         case.is_routed();
         case.is_not_steered(&mut choices);
+        case.is_not_steered_by_services();
         case.explains_itself();
+        case.is_within_limits(&mut choices);
     }
 }
 
 /// A request and what became of it.
 struct Case<'a> {
     policy: &'a Policy,
-    filters: &'a Filters,
     exchange: &'a Exchange,
     outcome: &'a Outcome,
 }
@@ -61,6 +65,7 @@ impl Case<'_> {
                 sound(&reply.headers);
                 assert!((200..=599).contains(&reply.status) && !reply.details.is_empty(), "{self}");
             }
+            Decided::Left | Decided::Cut => {}
         }
     }
 
@@ -111,18 +116,27 @@ impl Case<'_> {
             let value = choices.pick(&["a", "/a", "7", "true"]);
             steering.insert(place, (choices.pick(&names).into(), value.into()));
         }
-        let outcome = self.exchange.run(self.filters, &steering);
+        let outcome = self.exchange.run(self.policy, &steering);
         assert_eq!(in_order(outcome), in_order(self.outcome.clone()), "{steering:?}: {self}");
+    }
+
+    /// A service may add headers, but it is not the one who says where a request goes.
+    fn is_not_steered_by_services(&self) {
+        let Decided::Sent(lines) = &self.outcome.decided else { return };
+        for (name, value) in lines {
+            let is_ours = name.starts_with(b"x-pointsman-") || name == self.policy.header.as_bytes();
+            assert!(!is_ours || value != SAID, "{}: {self}", name.escape_ascii());
+        }
     }
 
     /// An explanation changes nothing but itself.
     fn explains_itself(&self) {
-        if !self.policy.explains {
+        if !self.policy.explains || self.outcome.decided == Decided::Left {
             return;
         }
         let mut asking = self.exchange.request.clone();
         asking.push((WHY.into(), b"1".to_vec()));
-        let mut explained = self.exchange.run(self.filters, &asking);
+        let mut explained = self.exchange.run(self.policy, &asking);
         self.can_be_sent(&explained);
         let why = envoy::values(&explained.response, WHY.as_bytes());
         assert!(why.len() == 1 && !why[0].is_empty() && why[0].len() < 8192, "{self}");
@@ -148,7 +162,7 @@ impl fmt::Display for Case<'_> {
 fn in_order(outcome: Outcome) -> Outcome {
     let decided = match outcome.decided {
         Decided::Sent(lines) => Decided::Sent(envoy::sorted(lines)),
-        answered @ Decided::Answered(_) => answered,
+        other => other,
     };
     Outcome { decided, response: envoy::sorted(outcome.response) }
 }

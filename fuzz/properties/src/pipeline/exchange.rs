@@ -1,9 +1,11 @@
 //! A request, what is decided about it, and its response: driven as the runtime drives it.
 
-use pointsman_filter::{LocalReply, Request, Response, Step, Wake};
+use pointsman_filter::{Answer, LocalReply, Request, Response, Step, Wake};
 use pointsman_host::FakeHost;
-use pointsman_runtime::Chain as _;
+use pointsman_runtime::Chain;
 
+use super::policy::Policy;
+use super::services::{self, Reply};
 use crate::Filters;
 use crate::choices::Choices;
 use crate::envoy::{self, Lines};
@@ -12,8 +14,15 @@ use crate::envoy::{self, Lines};
 pub struct Exchange {
     pub request: Lines,
     response: Lines,
+    trailers: Lines,
     random: Vec<u64>,
     properties: Vec<(&'static str, Vec<u8>)>,
+    /// What services say, one after the other; then nothing.
+    replies: Vec<Reply>,
+    /// It ends while it waits for so many times, if it ever does.
+    ends_at: Option<usize>,
+    /// Then by an answer of the proxy's own, and not because the client leaves.
+    is_cut: bool,
 }
 
 /// What became of a request.
@@ -22,6 +31,17 @@ pub enum Decided {
     /// It went on, with those headers.
     Sent(Lines),
     Answered(LocalReply),
+    /// The client left while it waited.
+    Left,
+    /// The proxy answered it while it waited.
+    Cut,
+}
+
+/// A request that has not ended.
+pub struct Live {
+    request: Request,
+    streams: <Filters as Chain>::Streams,
+    pub decided: Decided,
 }
 
 /// All that is written for a request.
@@ -72,6 +92,9 @@ const VALUES: [&[u8]; 16] = [
     b"99999999H",
 ];
 
+/// Hits, and what are none.
+const NUMBERS: [&[u8]; 5] = [b"1", b"0", b"25", b"99999999999999999999", b"-1"];
+
 impl Exchange {
     pub fn new(choices: &mut Choices<'_>) -> Self {
         let path = choices
@@ -101,59 +124,122 @@ impl Exchange {
         if choices.one_in(2) {
             properties.push(("connection.tls_version", b"TLSv1.3".to_vec()));
         }
-        Self { request, response, random: choices.list(3, Choices::number), properties }
+        let trailers = choices.list(2, |choices| (choices.pick(&["x", "y"]).into(), choices.pick(&NUMBERS).to_vec()));
+        let random = choices.list(3, Choices::number);
+        let mut replies = vec![Reply::new(choices)];
+        replies.extend(choices.list(3, Reply::new));
+        let ends_at = if choices.one_in(4) { Some(choices.below(3)) } else { None };
+        Self { request, response, trailers, random, properties, replies, ends_at, is_cut: choices.one_in(2) }
     }
 
-    fn host(&self, response: &Lines) -> FakeHost {
-        let text = |part: &[u8]| String::from_utf8_lossy(part).into_owned();
+    /// The proxy, which has seen nothing yet.
+    pub fn host(&self) -> FakeHost {
         FakeHost {
+            now: 1_000_000_000_000,
             random: self.random.iter().copied().collect(),
             properties: self.properties.iter().map(|(path, value)| ((*path).to_owned(), value.clone())).collect(),
-            response: response.iter().map(|(name, value)| (text(name), text(value))).collect(),
             ..FakeHost::default()
         }
     }
 
-    /// Runs it with those headers.
-    pub fn run(&self, filters: &Filters, lines: &Lines) -> Outcome {
+    /// Runs it with those headers, as the first request that the proxy sees.
+    pub fn run(&self, policy: &Policy, lines: &Lines) -> Outcome {
+        let (filters, mut host) = (policy.filters(), self.host());
+        let live = self.begin(&filters, lines, &mut host);
+        let outcome = self.finish(&filters, live, &mut host);
+        check_nothing_is_left(&host);
+        outcome
+    }
+
+    /// A request with those headers comes, and waits as long as it has to.
+    pub fn begin(&self, filters: &Filters, lines: &Lines, host: &mut FakeHost) -> Live {
+        assert!(filters.needs_headers());
         let mut request = Request::new(envoy::parse(lines));
         request.hide(|name, headers| filters.steers(name, headers));
         let mut streams = Default::default();
-        let mut host = self.host(&self.response);
-        let (filter, mut step) = filters.on_request(0, Wake::Arrived, &mut streams, &mut request, &mut host);
-        if let Step::Delay(_) = step {
-            (_, step) = filters.on_request(filter, Wake::Delayed, &mut streams, &mut request, &mut host);
-        }
-        if let Step::Reply(_) = step {
-            request.set_replied();
-        }
-        let (decided, response) = match request.answer.take().map_or(step, Step::Reply) {
-            Step::Continue => {
-                let sent = envoy::written(lines, &request.edits, Some(request.headers()));
-                (Decided::Sent(sent), self.response.clone())
+        let mut replies = self.replies.iter();
+        let (mut filter, mut wake) = (0, Wake::Arrived);
+        for waits in 0.. {
+            let step;
+            (filter, step) = filters.on_request(filter, wake, &mut streams, &mut request, host);
+            wake = match step {
+                Step::Delay(_) => Wake::Delayed,
+                Step::GrpcCall(call) => {
+                    services::can_be_answered(&call);
+                    Wake::Answered(replies.next().map_or(Answer::Failed, Reply::answer))
+                }
+                Step::HttpCall(call) => panic!("nobody waits for that: {call:?}"),
+                Step::Reply(reply) => {
+                    request.set_replied();
+                    return Live { request, streams, decided: Decided::Answered(reply) };
+                }
+                Step::Continue => {
+                    add_foreign(filters, &mut request);
+                    let answer = request.answer.take().map(Decided::Answered);
+                    let sent = || Decided::Sent(envoy::written(lines, &request.edits, Some(request.headers())));
+                    let decided = answer.unwrap_or_else(sent);
+                    return Live { request, streams, decided };
+                }
+            };
+            assert!(waits < 20, "it waits for ever");
+            if self.ends_at == Some(waits) {
+                break;
             }
-            Step::Reply(reply) => {
+        }
+        request.set_replied();
+        Live { request, streams, decided: if self.is_cut { Decided::Cut } else { Decided::Left } }
+    }
+
+    /// Its response comes, if one does, and it ends.
+    pub fn finish(&self, filters: &Filters, live: Live, host: &mut FakeHost) -> Outcome {
+        let Live { request, mut streams, decided } = live;
+        let response = match &decided {
+            Decided::Sent(_) => self.response.clone(),
+            Decided::Answered(reply) => {
                 let mut response = vec![(b":status".to_vec(), reply.status.to_string().into_bytes())];
                 response.extend(reply.headers.iter().cloned());
                 host.properties.insert("response.code_details".into(), reply.details.clone().into());
-                (Decided::Answered(reply), response)
+                response
             }
-            step => panic!("nobody waits for that: {step:?}"),
+            Decided::Cut => vec![(b":status".to_vec(), b"504".to_vec())],
+            Decided::Left => Vec::new(),
         };
-        host.response = self.host(&response).response;
         let has_more = filters.has_more(&streams);
         let mut edited = Response::default();
-        filters.on_response(&mut streams, &request, &mut edited, &mut host);
-        filters.on_end(&mut streams, &mut host);
-        assert!(!filters.has_more(&streams), "something is left behind");
-        let metrics = host.metrics.borrow();
-        let active = metrics.iter().filter(|(name, _)| name.ends_with("active_faults")).map(|(_, count)| count);
-        assert_eq!(active.sum::<i64>(), 0, "a request that has ended is active");
-        let cells = host.cells.borrow();
-        let is_taken = cells.iter().any(|(key, cell)| key.contains("active") && !cell.value.is_empty());
-        assert!(!is_taken, "a request that has ended has a slot");
-        assert!(has_more || edited.edits.is_empty(), "nothing was left to do, so the runtime would have done nothing");
+        if decided != Decided::Left {
+            let text = |part: &[u8]| String::from_utf8_lossy(part).into_owned();
+            host.response = response.iter().map(|(name, value)| (text(name), text(value))).collect();
+            filters.on_response(&mut streams, &request, &mut edited, host);
+            if matches!(decided, Decided::Sent(_)) && filters.wants_trailers(&streams) {
+                filters.on_response_trailers(&mut streams, &envoy::parse(&self.trailers));
+            }
+        }
+        filters.on_end(&mut streams, host).iter().for_each(services::can_be_answered);
+        // What is written into a response stays undone if there is none.
+        assert!(decided == Decided::Left || !filters.has_more(&streams), "something is left behind");
+        let is_told = has_more || decided == Decided::Cut;
+        assert!(is_told || edited.edits.is_empty(), "nothing was left to do, so the runtime would have done nothing");
         let response = envoy::written(&response, &edited.edits, None);
         Outcome { decided, response }
     }
+}
+
+/// What others add to a request, as the runtime does it.
+fn add_foreign(filters: &Filters, request: &mut Request) {
+    let mut foreign = std::mem::take(&mut request.foreign);
+    let names: Vec<_> = foreign.names().filter(|name| !filters.steers(name, request.headers())).cloned().collect();
+    for name in names {
+        foreign.take(&name).into_iter().for_each(|value| request.edits.add(name.clone(), value));
+    }
+}
+
+/// All requests have ended.
+pub fn check_nothing_is_left(host: &FakeHost) {
+    let metrics = host.metrics.borrow();
+    let active = metrics.iter().filter(|(name, _)| name.ends_with("active_faults")).map(|(_, count)| count);
+    assert_eq!(active.sum::<i64>(), 0, "a request that has ended is active");
+    let is_of_slots = |key: &str| key.contains("active") || key.starts_with("rate-limit/slots/");
+    let cells = host.cells.borrow();
+    let is_taken = cells.iter().any(|(key, cell)| is_of_slots(key) && !cell.value.is_empty());
+    assert!(!is_taken, "a request that has ended has a slot");
 }

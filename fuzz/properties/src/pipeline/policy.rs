@@ -1,11 +1,18 @@
 //! A policy, made of choices: mostly one that is accepted, with all that a VirtualService can say.
 
+use std::cell::OnceCell;
+use std::rc::Rc;
+
 use pointsman_host::Node;
+use pointsman_runtime::configuration::build;
+use pointsman_wire as wire;
 use serde_json::{Map, Value, json};
 
+use crate::Filters;
 use crate::choices::Choices;
 use crate::configuration::sidecar;
 use crate::pipeline::faults;
+use crate::pipeline::limits::{self, Limits};
 use crate::pipeline::words::{CHANGED, HOSTS, NAMES, PATHS, PATTERNS, TEXTS, WILD};
 
 /// The header that asks for an explanation. No condition and no operation names it.
@@ -25,9 +32,23 @@ pub struct Policy {
     pub is_plain: bool,
     /// Whether a client may ask for some fault.
     pub has_faults_by_header: bool,
+    /// What is known of its rate limits.
+    pub limits: Limits,
+    known: OnceCell<Rc<Filters>>,
 }
 
-fn text(choices: &mut Choices<'_>) -> &'static str {
+impl Policy {
+    /// The filters of a worker that has seen no request yet. None but limits remember those that they have seen.
+    pub fn filters(&self) -> Rc<Filters> {
+        let make = || {
+            let configuration = wire::Value::from(&self.configuration);
+            Rc::new(build(&configuration, &self.node).0.unwrap())
+        };
+        if self.configuration.get("rateLimits").is_some() { make() } else { self.known.get_or_init(make).clone() }
+    }
+}
+
+pub fn text(choices: &mut Choices<'_>) -> &'static str {
     if choices.one_in(64) { choices.pick(&WILD) } else { choices.pick(&TEXTS) }
 }
 
@@ -272,5 +293,17 @@ pub fn policy(choices: &mut Choices<'_>) -> Policy {
         insert("gateway", choices.pick(&["edge", "mesh", "n/edge"]).into());
     }
     let has_faults_by_header = faults::add(choices, &mut configuration);
-    Policy { configuration, node, header, by_authority, explains, trusts_internal, is_plain, has_faults_by_header }
+    let limits = limits::add(choices, &mut configuration);
+    Policy {
+        configuration,
+        node,
+        header,
+        by_authority,
+        explains,
+        trusts_internal,
+        is_plain,
+        has_faults_by_header,
+        limits,
+        known: OnceCell::new(),
+    }
 }

@@ -70,7 +70,7 @@ hold! {
     edits: 1000 of vec(any::<u8>(), 0..60);
     header_map: 1000 of blocks();
     path: 1000 of soup("path", 20);
-    pipeline: 3000 of vec(any::<u8>(), 0..600);
+    pipeline: 3000 of vec(any::<u8>(), 0..900);
     query: 1000 of soup("query", 20);
     regex: 1000 of soup("regex", 24);
     regex_tree: 2000 of vec(any::<u8>(), 0..60);
@@ -96,7 +96,8 @@ fn documents() -> impl Strategy<Value = String> {
             vec(entry, 0..5).prop_map(|entries| format!("{{{}}}", entries.join(", "))),
         ]
     });
-    (inner.clone(), inner).prop_map(|(a, b)| format!("{{\"virtualServices\":{a},\"a\":{b}}}"))
+    let section = prop::sample::select(vec!["rateLimits", "faults", "a"]);
+    (inner.clone(), section, inner).prop_map(|(a, name, b)| format!("{{\"virtualServices\":{a},\"{name}\":{b}}}"))
 }
 
 /// Whole ones, and soups.
