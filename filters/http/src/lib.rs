@@ -12,10 +12,14 @@ mod pattern;
 pub mod query;
 mod re2;
 mod string_match;
+mod template;
+mod templates;
 mod texts;
 
 pub use edits::{Edits, Write};
 pub use header_map::{HeaderMap, Malformed};
 pub use pattern::{Pattern, PatternError, Rewrite, Shape};
 pub use string_match::{Beginnings, StringMatch};
+pub use template::Template;
+pub use templates::Templates;
 pub use texts::{Text, Texts};

@@ -7,7 +7,6 @@ mod condition;
 mod configured;
 mod hits;
 mod query;
-mod template;
 #[cfg(test)]
 mod tests;
 
@@ -15,7 +14,6 @@ pub use action::{Action, Source};
 pub use condition::{HeaderCondition, QueryCondition, TextMatch, Wanted};
 pub use configured::{Configured, by_rate};
 pub use hits::{Hits, MOST_HITS};
-pub use template::Template;
 
 use std::borrow::Cow;
 use std::cell::OnceCell;

@@ -4,5 +4,6 @@
 // Until there is a filter that uses them.
 #![allow(dead_code)]
 
+pub mod config;
 mod series;
 mod trace;

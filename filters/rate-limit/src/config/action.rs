@@ -4,10 +4,11 @@ mod compile;
 
 use std::rc::Rc;
 
+use pointsman_http::Template;
 use pointsman_wire::{Cursor, Decode, check_one, list, message, whole_or};
 
 use super::{Nothing, read_descriptor_text, read_descriptor_text_if_any, read_header_name, read_required};
-use crate::descriptors::{HeaderCondition, QueryCondition, Template};
+use crate::descriptors::{HeaderCondition, QueryCondition};
 
 message! {
     /// As it is written: one of them.
@@ -155,7 +156,7 @@ message! {
     /// A path of that form.
     pub struct Path = "path" {
         /// The form, such as `/users/{id}/orders`.
-        template: Template = "template",
+        template: Template = "template" as read_template,
         /// The variable whose value is the entry's; none: it is the template as it is written.
         variable: String = "variable",
         /// The entry's key.
@@ -245,11 +246,9 @@ fn read_source(at: Cursor<'_>) -> Option<bool> {
     }
 }
 
-impl Decode for Template {
-    fn decode(at: Cursor<'_>) -> Option<Self> {
-        let text = read_descriptor_text(at)?;
-        Self::parse(&text).map_or_else(|why| at.error(why), Some)
-    }
+fn read_template(at: Cursor<'_>) -> Option<Template> {
+    let text = read_descriptor_text(at)?;
+    Template::parse(&text).map_or_else(|why| at.error(why), Some)
 }
 
 fn check_path(at: Cursor<'_>, _: bool) {

@@ -6,9 +6,9 @@ use std::rc::Rc;
 
 use pointsman_filter::Destination;
 use pointsman_host::Host;
+use pointsman_http::Template;
 
 use super::condition::{HeaderCondition, QueryCondition};
-use super::template::Template;
 use super::{Made, View, address, attribute, query};
 
 /// An action: a key, and where the value comes from.

@@ -93,6 +93,6 @@ fn templates() {
         ("/{**}/a", "has `{**}` before its end"),
         ("/a/*", "has `*`: write `{*}` at its end, or a name: `{id}`"),
     ] {
-        assert_eq!(Template::parse(template).unwrap_err(), why);
+        assert_eq!(pointsman_http::Template::parse(template).unwrap_err(), why);
     }
 }

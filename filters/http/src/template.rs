@@ -10,7 +10,7 @@ pub struct Template {
 }
 
 #[derive(Clone, Debug)]
-enum Segment {
+pub(crate) enum Segment {
     Text(Box<[u8]>),
     Variable(Box<str>),
 }
@@ -53,6 +53,15 @@ impl Template {
             _ if self.place(name).is_some() => Err(format!("has `{segment}` twice")),
             _ => Ok(Segment::Variable(name.into())),
         }
+    }
+
+    pub(crate) fn segments(&self) -> &[Segment] {
+        &self.segments
+    }
+
+    /// Whether anything may come behind its segments, and a slash.
+    pub(crate) fn has_rest(&self) -> bool {
+        self.has_rest
     }
 
     /// As it is written.
