@@ -5,5 +5,7 @@
 #![allow(dead_code)]
 
 pub mod config;
+mod expressions;
+mod flags;
 mod series;
 mod trace;
