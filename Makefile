@@ -7,7 +7,7 @@
 CONFORMANCE_CASES ?=
 NODE := $(shell command -v node 2>/dev/null)
 # Pure crates, tested natively and again in Wasm's 32-bit world.
-PURE := -p pointsman-wire -p pointsman-http -p pointsman-host -p pointsman-routes -p routing -p fault-injection -p rate-limit
+PURE := -p pointsman-wire -p pointsman-http -p pointsman-host -p pointsman-routes -p routing -p fault-injection -p rate-limit -p telemetry
 
 help: ## Explain the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

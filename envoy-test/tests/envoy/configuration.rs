@@ -139,7 +139,7 @@ fn wrong() -> (Value, [&'static str; 5]) {
         "rateLimits": [{"x": 1}],
     });
     let errors = [
-        "rateLimits: not in this version yet: leave it out",
+        "rateLimits: this module has no filter for it; pointsman.wasm and pointsman-rate-limit.wasm have",
         "virtualService: unknown field; did you mean `virtualServices`?",
         "virtualServices[0].http[0].match[0].uri.exat: unknown field; did you mean `exact`?",
         "virtualServices[0].http[0].match[1].headers.x.exact: 1 is a number, expected a string: put it in quotes",
