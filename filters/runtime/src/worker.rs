@@ -196,7 +196,10 @@ impl<C: Chain> Worker<C> {
                     if let Some(answer) = request.answer.take() {
                         break reply(proxy, &answer);
                     }
-                    add_foreign(request, |name, headers| filters.steers(name, headers));
+                    // Only who is asked can say what else a request is to have.
+                    if C::USES.grpc_call || C::USES.http_call {
+                        add_foreign(request, |name, headers| filters.steers(name, headers));
+                    }
                     write(proxy, Map::Request, &request.edits, request.known_headers());
                     break Flow::Continue;
                 }
