@@ -179,32 +179,12 @@ impl Judged {
 /// Everything that upstream and client see, but for what differs from one request to the next, and what only we have.
 fn seen(answer: &Answer) -> Vec<String> {
     const VARIES: [&str; 4] = ["x-request-id", "x-envoy-upstream-service-time", "date", "retry-after"];
-    let mut lines = vec![answer.status.to_string()];
-    let is_echo = serde_json::from_slice::<Value>(&answer.body).is_ok_and(|body| body["service"].is_string());
-    let mut note = |side: &str, name: &str, value: &str| {
-        let is_length = name == "content-length" && is_echo;
-        if !is_length && !VARIES.contains(&name) {
-            // The listeners are not asked at the same moment.
-            let is_time = name.ends_with("ratelimit-reset") && value.parse::<u64>().is_ok_and(|seconds| seconds > 60);
-            let value = if is_time { "later" } else { value };
-            lines.push(format!("{side} {name}: {value}"));
-        }
-    };
-    if is_echo {
-        let echo = answer.echo();
-        note("request", ":path", &echo.path);
-        echo.headers.iter().for_each(|(name, value)| note("request", name, value));
-    } else {
-        note("response", ":body", &answer.text());
-    }
-    for (side, headers) in [("response", &answer.headers), ("trailer", &answer.trailers)] {
-        headers
-            .iter()
-            .for_each(|(name, value)| note(side, name.as_str(), &value.as_bytes().escape_ascii().to_string()));
-    }
-    // The order of different names says nothing, that of one name's lines does.
-    lines.sort_by(|a, b| a.split(": ").next().cmp(&b.split(": ").next()));
-    lines
+    envoy_test::seen(answer, |_, name, value| {
+        // The listeners are not asked at the same moment, and each has an authority of its own.
+        let is_later = name.ends_with("ratelimit-reset") && value.parse::<u64>().is_ok_and(|seconds| seconds > 60);
+        let value = if is_later { "later" } else { value };
+        (name != ":authority" && !VARIES.contains(&name)).then(|| value.to_owned())
+    })
 }
 
 /// A request with these headers, for whichever listener.

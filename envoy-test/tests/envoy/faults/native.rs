@@ -196,35 +196,10 @@ impl Judged {
 
 /// Everything that upstream and client see, but for what differs from one request to the next.
 fn seen(answer: &Answer) -> Vec<String> {
+    // Our mirror's header stays in the request: where Envoy removes it, there is no mirror.
     const VARIES: [&str; 3] = ["x-request-id", "x-envoy-upstream-service-time", "x-pointsman-mirror"];
-    let mut lines = vec![answer.status.to_string()];
-    let is_echo = serde_json::from_slice::<Value>(&answer.body).is_ok_and(|body| body["service"].is_string());
-    let mut note = |side: &str, name: &str, value: &str| {
-        // Our mirror's header stays in the request: where Envoy removes it, there is no mirror. So that echo is longer.
+    envoy_test::seen(answer, |_, name, value| {
         let is_time = name == "date" && value.ends_with(" GMT");
-        let is_length = name == "content-length" && is_echo;
-        if !is_time && !is_length && !VARIES.contains(&name) {
-            lines.push(format!("{side} {name}: {value}"));
-        }
-    };
-    if is_echo {
-        let echo = answer.echo();
-        for (name, value) in
-            [(":method", &echo.method), (":path", &echo.path), (":authority", &echo.authority), (":to", &echo.service)]
-        {
-            note("request", name, value);
-        }
-        note("request", ":body", &echo.body_length.to_string());
-        echo.headers.iter().for_each(|(name, value)| note("request", name, value));
-    } else {
-        note("response", ":body", &answer.text());
-    }
-    for (side, headers) in [("response", &answer.headers), ("trailer", &answer.trailers)] {
-        headers
-            .iter()
-            .for_each(|(name, value)| note(side, name.as_str(), &value.as_bytes().escape_ascii().to_string()));
-    }
-    // The order of different names says nothing, that of one name's lines does.
-    lines.sort_by(|a, b| a.split(": ").next().cmp(&b.split(": ").next()));
-    lines
+        (!is_time && !VARIES.contains(&name)).then(|| value.to_owned())
+    })
 }

@@ -236,30 +236,12 @@ fn native_filter() -> Value {
 /// Everything that upstream and client see, but for what differs from one request to the next, and what only we have.
 fn seen(answer: &Answer) -> Vec<String> {
     const VARIES: [&str; 4] = ["x-request-id", "x-envoy-upstream-service-time", "date", "retry-after"];
-    let mut lines = vec![answer.status.to_string()];
-    let is_echo = serde_json::from_slice::<Value>(&answer.body).is_ok_and(|body| body["service"].is_string());
-    let mut note = |side: &str, name: &str, value: &str| {
-        let is_length = name == "content-length" && is_echo;
-        if !is_length && !VARIES.contains(&name) {
-            let value = if name == "x-ratelimit-reset" { minutes(value) } else { value.to_owned() };
-            lines.push(format!("{side} {name}: {value}"));
-        }
-    };
-    if is_echo {
-        let echo = answer.echo();
-        note("request", ":path", &echo.path);
-        echo.headers.iter().for_each(|(name, value)| note("request", name, value));
-    } else {
-        note("response", ":body", &answer.text());
-    }
-    for (side, headers) in [("response", &answer.headers), ("trailer", &answer.trailers)] {
-        headers
-            .iter()
-            .for_each(|(name, value)| note(side, name.as_str(), &value.as_bytes().escape_ascii().to_string()));
-    }
-    // The order of different names says nothing, that of one name's lines does.
-    lines.sort_by(|a, b| a.split(": ").next().cmp(&b.split(": ").next()));
-    lines
+    envoy_test::seen(answer, |_, name, value| match name {
+        // Each listener has its own.
+        ":authority" => None,
+        "x-ratelimit-reset" => Some(minutes(value)),
+        _ => (!VARIES.contains(&name)).then(|| value.to_owned()),
+    })
 }
 
 /// The listeners are not asked at the same moment, and all intervals here are of some minutes.
