@@ -29,6 +29,17 @@ mod waits;
 
 use std::process::ExitCode;
 
+/// Content types of gRPC, and of what is none to Envoy.
+const GRPC_OR_NOT: [&str; 7] = [
+    "application/grpc",
+    "application/grpc+proto",
+    "application/grpc;charset=utf8",
+    "application/grpcx",
+    "application/grpc-web",
+    "APPLICATION/GRPC",
+    "text/plain",
+];
+
 fn main() -> ExitCode {
     let tests = [
         bad_configurations::tests(),

@@ -20,17 +20,7 @@ pub fn tests() -> Vec<Test> {
 /// Every kind of request that is answered in its own way.
 fn requests(judged: &Judged) -> Vec<Request> {
     let kind = |method: &str, kind: &str| judged.request(method).header("content-type", kind).header("te", "trailers");
-    let grpc = [
-        "application/grpc",
-        "application/grpc+proto",
-        // These are none, to Envoy.
-        "application/grpc;charset=utf8",
-        "application/grpcx",
-        "application/grpc-web",
-        "APPLICATION/GRPC",
-        "text/plain",
-    ];
-    let grpc = grpc.map(|grpc| kind("POST", grpc).body(&b"\0\0\0\0\x02ab"[..]));
+    let grpc = crate::GRPC_OR_NOT.map(|grpc| kind("POST", grpc).body(&b"\0\0\0\0\x02ab"[..]));
     let others = [
         judged.request("GET"),
         judged.request("HEAD"),

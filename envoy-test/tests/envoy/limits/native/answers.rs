@@ -15,17 +15,7 @@ pub fn tests() -> Vec<Test> {
 fn requests() -> Vec<Request> {
     let new = |method: &str| Request::new(([127, 0, 0, 1], 0).into(), method, "/path?query");
     let kind = |method: &str, kind: &str| new(method).header("content-type", kind).header("te", "trailers");
-    let grpc = [
-        "application/grpc",
-        "application/grpc+proto",
-        // These are none, to Envoy.
-        "application/grpc;charset=utf8",
-        "application/grpcx",
-        "application/grpc-web",
-        "APPLICATION/GRPC",
-        "text/plain",
-    ];
-    let grpc = grpc.map(|grpc| kind("POST", grpc).body(&b"\0\0\0\0\x02ab"[..]));
+    let grpc = crate::GRPC_OR_NOT.map(|grpc| kind("POST", grpc).body(&b"\0\0\0\0\x02ab"[..]));
     let others = [
         new("GET"),
         new("HEAD"),
