@@ -56,6 +56,11 @@ pub struct Decision {
 }
 
 impl Decision {
+    /// When it is full, and what became of the wish.
+    pub fn parts(self) -> (Ticks, Outcome) {
+        (self.full, self.outcome)
+    }
+
     /// The outcome, if nothing was taken for want of tokens.
     pub fn refusal(&self) -> Option<Outcome> {
         Some(self.outcome).filter(|outcome| matches!(outcome, Outcome::Refused { .. }))

@@ -33,15 +33,7 @@ impl SharedBucket {
     pub fn take(&self, tokens: u32, host: &mut dyn Host) -> Outcome {
         let now = host.monotonic();
         let wish = |full| decide(full, now, tokens, &self.rate);
-        let outcome = self.change(
-            now,
-            host,
-            |full| wish(full).refusal(),
-            |full| {
-                let decision = wish(full);
-                (decision.full, decision.outcome)
-            },
-        );
+        let outcome = self.change(now, host, |full| wish(full).refusal(), |full| wish(full).parts());
         outcome.unwrap_or_else(Outcome::Denied)
     }
 

@@ -98,10 +98,7 @@ impl Actions {
             };
             entries.push(Entry { action, value });
         }
-        // A module of routing alone, in front of this one, has said it so. The proxy would say where it went otherwise.
-        let told = headers.first(DESTINATION).filter(|_| *destination == Destination::OfProxy);
-        let told = told.map(|cluster| Destination::Cluster(cluster.into()));
-        if is_asked && !self.ask(&mut entries, told.as_ref().unwrap_or(destination), host) {
+        if is_asked && !self.ask(&mut entries, headers, destination, host) {
             return None;
         }
         entries.iter_mut().for_each(|entry| bound(&mut entry.value));
@@ -109,7 +106,17 @@ impl Actions {
     }
 
     /// Fills in what the proxy knows; whether there is a descriptor.
-    fn ask<'a>(&'a self, entries: &mut Vec<Entry<'a>>, destination: &Destination, host: &dyn Host) -> bool {
+    fn ask<'a>(
+        &'a self,
+        entries: &mut Vec<Entry<'a>>,
+        headers: &HeaderMap,
+        destination: &Destination,
+        host: &dyn Host,
+    ) -> bool {
+        // A module of routing alone, in front of this one, has said it so. The proxy would say where it went otherwise.
+        let told = headers.first(DESTINATION).filter(|_| *destination == Destination::OfProxy);
+        let told = told.map(|cluster| Destination::Cluster(cluster.into()));
+        let destination = told.as_ref().unwrap_or(destination);
         let mut is_made = true;
         entries.retain_mut(|entry| {
             if !is_made || !entry.action.asks() {

@@ -35,10 +35,6 @@ struct Remembered {
     refusal: Rc<Refusal>,
 }
 
-/// Whether another refusal had to go for one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Forgot(pub bool);
-
 impl NearCache {
     /// What a request gets that counts for so many hits, if it is known to be refused.
     pub fn recall(&mut self, key: u64, hits: u32, host: &dyn Host) -> Option<Refusal> {
@@ -51,8 +47,9 @@ impl NearCache {
         (hits >= found.hits).then(|| found.refusal.later(now.saturating_sub(found.since)))
     }
 
-    /// Remembers a refusal of so many hits until the limit counts anew, in so many seconds of the service's clock.
-    pub fn remember(&mut self, key: u64, hits: u32, seconds: u64, refusal: &Rc<Refusal>, host: &dyn Host) -> Forgot {
+    /// Remembers a refusal of so many hits until the limit counts anew, in so many seconds of the service's clock. Whether
+    /// another one, that was not over, had to go for it.
+    pub fn remember(&mut self, key: u64, hits: u32, seconds: u64, refusal: &Rc<Refusal>, host: &dyn Host) -> bool {
         const SECOND: u64 = 1_000_000_000;
         let bytes = refusal.headers.iter().map(|(name, value)| name.len().saturating_add(value.len()));
         let quota = refusal.quota.as_ref().map_or(0, |quota| quota.limit.len());
@@ -61,12 +58,12 @@ impl NearCache {
         let begun = host.wall().checked_rem(SECOND).unwrap_or_default();
         let nanos = seconds.min(LONGEST).saturating_mul(SECOND).saturating_sub(begun);
         if bytes > MOST_BYTES || nanos == 0 {
-            return Forgot(false);
+            return false;
         }
         let forgot = self.make_room(key, since);
         let until = since.saturating_add(nanos);
         self.refusals.insert(key, Remembered { hits, since, until, refusal: refusal.clone() });
-        Forgot(forgot)
+        forgot
     }
 
     /// Whether one had to go that was not over.

@@ -13,7 +13,7 @@ use crate::answer::{Line, Quota, Refusal};
 use crate::config::{Global, is_framing};
 use crate::descriptors::Descriptor;
 use crate::fingerprint::Key;
-use crate::near_cache::{Forgot, NearCache, decimal};
+use crate::near_cache::{NearCache, decimal};
 use crate::rls::{self, Ask, Code, HeaderLine, METHOD, SERVICE, Status};
 
 /// A service, as some limits have it. Those that only count are asked about by themselves: the service is to say of each
@@ -189,8 +189,7 @@ impl Service {
         let mut memory = self.memory.borrow_mut();
         let mut forgot = false;
         let mut remember = |fingerprint, hits, seconds| {
-            let Forgot(one) = memory.remember(fingerprint, hits, seconds, &refusal, &*host);
-            forgot |= one;
+            forgot |= memory.remember(fingerprint, hits, seconds, &refusal, &*host);
         };
         for (asked, status) in &over {
             if let Some(reset) = until_reset(status) {

@@ -74,16 +74,7 @@ impl Table {
     pub fn take(&self, key: &[u8], tokens: u32, host: &mut dyn Host) -> Taken {
         let now = host.monotonic();
         let wish = |full| decide(full, now, tokens, &self.rate);
-        let taken = self.change(
-            key,
-            now,
-            host,
-            |full| wish(full).refusal(),
-            |full| {
-                let decision = wish(full);
-                (decision.full, decision.outcome)
-            },
-        );
+        let taken = self.change(key, now, host, |full| wish(full).refusal(), |full| wish(full).parts());
         let (outcome, inherited) = taken.unwrap_or_else(|denial| (Outcome::Denied(denial), false));
         Taken { outcome, inherited }
     }

@@ -12,7 +12,7 @@ pub use header_name::{HeaderName, check_name, is_host};
 pub use host::{HostName, bracketed, check as check_host, is_label};
 pub use http_route::{HTTP_ROUTE, HttpRoute, OF_FILTERS, RuleParts, missing_filter};
 
-use pointsman_wire::{Cursor, Decode, Field, Kind, Message, Others, Value, list, message, whole_or};
+use pointsman_wire::{Cursor, Decode, Field, Kind, Message, Others, Value, list, message, whole_if_any};
 
 message! {
     /// What a VirtualService's fields are but for its rules, which are read by whoever knows all filters.
@@ -99,8 +99,5 @@ fn read_rules<P: RuleParts>(at: Cursor<'_>) -> Option<Vec<HttpRoute<P>>> {
 
 /// A TCP port, or none.
 pub fn read_port(at: Cursor<'_>) -> Option<Option<u32>> {
-    if at.value().is_null() {
-        return Some(None);
-    }
-    whole_or(at, 1, 65_535, &"is not a port, expected 1 to 65535")?.try_into().ok().map(Some)
+    whole_if_any(at, 1, 65_535, &"is not a port, expected 1 to 65535")
 }

@@ -15,7 +15,7 @@ pub use tracing::{Propagation, Tracing};
 use std::collections::BTreeMap;
 
 use pointsman_routes::config::check_name;
-use pointsman_wire::{Cursor, Decode, Kind, map, message, whole_or};
+use pointsman_wire::{Cursor, Decode, Kind, map, message, whole_if_any};
 
 message! {
     /// A Telemetry's spec.
@@ -52,14 +52,10 @@ impl Kind for Telemetry {
 }
 
 /// The most label sets that a metric may have: each is a line of every scrape, and half a millisecond when it comes.
-const MOST_LABEL_SETS: i64 = 10_000;
+const MOST_LABEL_SETS: u32 = 10_000;
 
 fn read_max_label_sets(at: Cursor<'_>) -> Option<Option<u32>> {
-    if at.value().is_null() {
-        return Some(None);
-    }
-    let why = format_args!("is no number of label sets, expected 1 to {MOST_LABEL_SETS}");
-    whole_or(at, 1, MOST_LABEL_SETS, &why)?.try_into().ok().map(Some)
+    whole_if_any(at, 1, MOST_LABEL_SETS, &format_args!("is no number of label sets, expected 1 to {MOST_LABEL_SETS}"))
 }
 
 fn read_headers(at: Cursor<'_>) -> Option<BTreeMap<String, Source>> {

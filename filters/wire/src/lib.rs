@@ -55,7 +55,7 @@ pub use message::{Class, Field, Message, Others, unknown};
 pub use path::Path;
 pub use report::{Problem, Report};
 pub use resource::{Kind, Resource, resources};
-pub use scalars::{list, map, number, text, whole, whole_or};
+pub use scalars::{list, map, number, optional, text, whole, whole_if_any, whole_or};
 pub use value::{Number, Object, Value};
 
 #[doc(hidden)]

@@ -2,7 +2,7 @@
 
 use crate::decode::Cursor;
 use crate::message::{Fields, Message, Others};
-use crate::scalars::text;
+use crate::scalars::{optional, text};
 use crate::value::Value;
 use crate::{Class, Field};
 
@@ -120,7 +120,7 @@ fn whole<T: Kind>(at: Cursor<'_>) -> Option<Resource<T>> {
 
 /// Names stand in the details of an answer, which end with the line.
 fn name_of(at: Cursor<'_>) -> Option<Option<String>> {
-    if at.value().is_null() { Some(None) } else { text(at, "a name").map(Some) }
+    optional(at, |at| text(at, "a name"))
 }
 
 /// One warning a resource for all that came along from the API server, so that a paste does not flood the log.

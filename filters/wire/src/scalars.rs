@@ -164,6 +164,16 @@ pub fn map<T>(at: Cursor<'_>, mut read: impl FnMut(&str, Cursor<'_>) -> Option<T
     map
 }
 
+/// What may be left out, and is read like that if it is there.
+pub fn optional<T>(at: Cursor<'_>, read: impl FnOnce(Cursor<'_>) -> Option<T>) -> Option<Option<T>> {
+    if at.value().is_null() { Some(None) } else { read(at).map(Some) }
+}
+
+/// A whole number of that range, if there is one; `why` says what another one is.
+pub fn whole_if_any(at: Cursor<'_>, least: u32, most: u32, why: &dyn Display) -> Option<Option<u32>> {
+    optional(at, |at| whole_or(at, least.into(), most.into(), why)?.try_into().ok())
+}
+
 #[cfg(test)]
 mod tests {
     use crate::decode::decode;

@@ -1,6 +1,6 @@
 //! HTTPFaultInjection.Abort: requests are answered with an error.
 
-use pointsman_wire::{Cursor, Decode, Number, check_one, message, number, whole_or};
+use pointsman_wire::{Cursor, Decode, Number, check_one, message, number, whole_if_any};
 
 use super::{Fault, FromHeader, Measure, Percentage, check_percentage};
 
@@ -59,10 +59,7 @@ const GRPC: [&str; 17] = [
 ];
 
 fn read_http_status(at: Cursor<'_>) -> Option<Option<u32>> {
-    if at.value().is_null() {
-        return Some(None);
-    }
-    whole_or(at, 200, 599, &"is no status of a response, expected 200 to 599")?.try_into().ok().map(Some)
+    whole_if_any(at, 200, 599, &"is no status of a response, expected 200 to 599")
 }
 
 fn read_grpc_status(at: Cursor<'_>) -> Option<Option<u32>> {

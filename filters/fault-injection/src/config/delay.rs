@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pointsman_wire::{Cursor, Decode, check_one, message, whole_or};
+use pointsman_wire::{Cursor, Decode, check_one, message, whole_if_any};
 
 use super::{Fault, FromHeader, Percentage, check_percentage, measure};
 
@@ -39,10 +39,7 @@ fn read_fixed_delay(at: Cursor<'_>) -> Option<Option<Duration>> {
 }
 
 fn read_percent(at: Cursor<'_>) -> Option<Option<u32>> {
-    if at.value().is_null() {
-        return Some(None);
-    }
-    whole_or(at, 0, 100, &"is not a percentage, expected 0 to 100")?.try_into().ok().map(Some)
+    whole_if_any(at, 0, 100, &"is not a percentage, expected 0 to 100")
 }
 
 fn check_delay(at: Cursor<'_>, all_known: bool) {

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use pointsman_routes::config::HeaderName;
-use pointsman_wire::{Cursor, Decode, check_one, message, whole_or};
+use pointsman_wire::{Cursor, Decode, check_one, message, optional, whole_if_any};
 
 use super::read_header_name;
 use crate::descriptors::{Hits, MOST_HITS};
@@ -28,11 +28,7 @@ message! {
 }
 
 fn read_number(at: Cursor<'_>) -> Option<Option<u32>> {
-    if at.value().is_null() {
-        return Some(None);
-    }
-    let why = "is no number of hits, expected 1 to 1000000000";
-    whole_or(at, 1, MOST_HITS.into(), &why)?.try_into().ok().map(Some)
+    whole_if_any(at, 1, MOST_HITS, &"is no number of hits, expected 1 to 1000000000")
 }
 
 fn read_of_response(at: Cursor<'_>) -> Option<Option<HeaderName>> {
@@ -43,7 +39,7 @@ fn read_of_response(at: Cursor<'_>) -> Option<Option<HeaderName>> {
 }
 
 fn read_request_header(at: Cursor<'_>) -> Option<Option<Rc<[u8]>>> {
-    if at.value().is_null() { Some(None) } else { read_header_name(at).map(Some) }
+    optional(at, read_header_name)
 }
 
 fn check_hits(at: Cursor<'_>, all_known: bool) {

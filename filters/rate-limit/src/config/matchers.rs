@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use pointsman_http::{Pattern, StringMatch};
-use pointsman_wire::{Cursor, Decode, Value, check_at_most_one, check_one, message, whole};
+use pointsman_wire::{Cursor, Decode, Value, check_at_most_one, check_one, message, optional, whole};
 
 use super::{read_header_name, read_required};
 use crate::descriptors::{HeaderCondition, QueryCondition, TextMatch, Wanted};
@@ -92,11 +92,10 @@ message! {
 }
 
 fn read_part(at: Cursor<'_>) -> Option<Option<String>> {
-    if at.value().is_null() {
-        return Some(None);
-    }
-    let part = String::decode(at)?;
-    if part.is_empty() { at.error("is empty: use presentMatch if any value will do") } else { Some(Some(part)) }
+    optional(at, |at| {
+        let part = String::decode(at)?;
+        if part.is_empty() { at.error("is empty: use presentMatch if any value will do") } else { Some(part) }
+    })
 }
 
 fn read_regex(at: Cursor<'_>) -> Option<Rc<Pattern>> {

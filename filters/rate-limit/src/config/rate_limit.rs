@@ -1,7 +1,9 @@
 //! `rateLimits`: the limits, each with the requests that it is for.
 
 use pointsman_routes::config::HttpMatchRequest;
-use pointsman_wire::{Cursor, Decode, Value, check_at_most_one, check_names, entry_name, list, message, whole_or};
+use pointsman_wire::{
+    Cursor, Decode, Value, check_at_most_one, check_names, entry_name, list, message, optional, whole_if_any,
+};
 
 use super::{Global, Local, LocalDescriptor, Response, ShareAcross};
 use crate::descriptors::{Action, Hits};
@@ -78,14 +80,11 @@ fn read_name(at: Cursor<'_>) -> Option<String> {
 }
 
 fn read_route(at: Cursor<'_>) -> Option<Option<String>> {
-    if at.value().is_null() { Some(None) } else { super::read_required(at).map(Some) }
+    optional(at, super::read_required)
 }
 
 fn read_concurrency(at: Cursor<'_>) -> Option<Option<u32>> {
-    if at.value().is_null() {
-        return Some(None);
-    }
-    whole_or(at, 1, u32::MAX.into(), &"is no number of requests, expected 1 or more")?.try_into().ok().map(Some)
+    whole_if_any(at, 1, u32::MAX, &"is no number of requests, expected 1 or more")
 }
 
 fn check_limit(at: Cursor<'_>, all_known: bool) {

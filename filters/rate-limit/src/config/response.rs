@@ -9,7 +9,7 @@ message! {
         /// The status, 429 if it is left out.
         status: u32 = "status" as read_status,
         /// The body. If it is left out: what a rate-limit service says, or `local_rate_limited` where the proxy itself refuses.
-        body: Option<String> = "body" as read_body,
+        body: Option<String> = "body",
         /// Headers beside it, names in lower case.
         headers: Vec<(String, String)> = "headers" as read_headers,
         /// Whether responses say how much of the limit is left: those to the requests that it let pass, too.
@@ -40,10 +40,6 @@ fn read_status(at: Cursor<'_>) -> Option<u32> {
         return Some(429);
     }
     whole_or(at, 400, 599, &"is no status of an error, expected 400 to 599")?.try_into().ok()
-}
-
-fn read_body(at: Cursor<'_>) -> Option<Option<String>> {
-    if at.value().is_null() { Some(None) } else { String::decode(at).map(Some) }
 }
 
 /// What says where an answer ends is the proxy's.

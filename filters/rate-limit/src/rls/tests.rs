@@ -1,5 +1,8 @@
 //! Against the messages as `prost` derives them.
 
+/// The messages as `prost` derives them: those that the tests on Envoy have.
+#[allow(dead_code)]
+#[path = "../../../../envoy-test/src/rls.rs"]
 pub mod messages;
 
 use super::*;

@@ -7,13 +7,11 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 use super::fixture::Fixture;
 use crate::near_cache::MOST;
 use crate::rls::tests::messages::{
-    DescriptorStatus, Duration, HeaderValue, RateLimit, RateLimitRequest, RateLimitResponse,
+    DescriptorStatus, Duration, HeaderValue, OK, OVER_LIMIT as OVER, RateLimit, RateLimitRequest, RateLimitResponse,
 };
 use pointsman_filter::Destination;
 
 const SECOND: u64 = 1_000_000_000;
-const OK: i32 = 1;
-const OVER: i32 = 2;
 
 fn global() -> Value {
     json!({"domain": "edge", "cluster": "ratelimit"})
@@ -38,7 +36,7 @@ fn answer(statuses: &[DescriptorStatus]) -> RateLimitResponse {
 }
 
 fn line(key: &str, value: &str) -> HeaderValue {
-    HeaderValue { key: key.into(), value: value.into(), ..HeaderValue::default() }
+    HeaderValue::new(key, value)
 }
 
 /// `k=v,k=v*hits; …*hits`.

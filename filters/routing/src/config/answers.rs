@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use pointsman_routes::config::read_port;
-use pointsman_wire::{Cursor, Decode, Value, message, text, whole_or};
+use pointsman_wire::{Cursor, Decode, Value, message, optional, text, whole_or};
 
 message! {
     /// HTTPRedirect.
@@ -67,7 +67,7 @@ pub(super) fn header_text(at: Cursor<'_>) -> Option<String> {
 }
 
 fn read_prefix(at: Cursor<'_>) -> Option<Option<String>> {
-    if at.value().is_null() { Some(None) } else { header_text(at).map(Some) }
+    optional(at, header_text)
 }
 
 /// RedirectPortSelection.

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use pointsman_routes::config::{check_host, is_empty, is_host, is_label, read_port};
-use pointsman_wire::{Cursor, Decode, Number, Value, message, number, whole, whole_or};
+use pointsman_wire::{Cursor, Decode, Number, Value, message, number, whole, whole_if_any};
 
 use super::answers::{HttpDirectResponse, HttpRedirect};
 use super::cors::CorsPolicy;
@@ -112,10 +112,7 @@ fn read_mirrors(at: Cursor<'_>) -> Option<Vec<HttpMirror>> {
 }
 
 fn read_percent(at: Cursor<'_>) -> Option<Option<u32>> {
-    if at.value().is_null() {
-        return Some(None);
-    }
-    whole_or(at, 0, 100, &"is not a percentage, expected 0 to 100")?.try_into().ok().map(Some)
+    whole_if_any(at, 0, 100, &"is not a percentage, expected 0 to 100")
 }
 
 /// Of several rewrites of the host it would be a matter of names which one counts: Istio refuses them as well.

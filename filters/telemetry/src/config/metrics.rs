@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use pointsman_wire::{Cursor, Decode, check_at_most_one, map, message};
 
-use super::access_logging::read_expression;
+use super::source::read_expression_if_any;
 use super::{Mode, Source};
 
 message! {
@@ -125,7 +125,7 @@ message! {
         /// What is done with the label.
         operation: Operation = "operation",
         /// Its value, in CEL.
-        value: Option<String> = "value" as read_value,
+        value: Option<String> = "value" as read_expression_if_any,
         /// Or where it comes from. Ours.
         from: Option<Source> = "from",
     }
@@ -163,10 +163,6 @@ pub enum TagOverride {
     Upsert(Source),
     /// It is not there.
     Remove,
-}
-
-fn read_value(at: Cursor<'_>) -> Option<Option<String>> {
-    if at.value().is_null() { Some(None) } else { read_expression(at).map(Some) }
 }
 
 fn check_tag(at: Cursor<'_>, all_known: bool) {

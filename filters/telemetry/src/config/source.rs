@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use pointsman_routes::config::HeaderName;
-use pointsman_wire::{Cursor, Decode, check_one, list, message};
+use pointsman_wire::{Cursor, Decode, check_one, list, message, optional};
 
 use super::access_logging::read_expression;
 
@@ -79,8 +79,8 @@ fn read_steps(at: Cursor<'_>) -> Option<Vec<String>> {
     if steps.iter().any(String::is_empty) { at.error("has an empty step") } else { Some(steps) }
 }
 
-fn read_expression_if_any(at: Cursor<'_>) -> Option<Option<String>> {
-    if at.value().is_null() { Some(None) } else { read_expression(at).map(Some) }
+pub(super) fn read_expression_if_any(at: Cursor<'_>) -> Option<Option<String>> {
+    optional(at, read_expression)
 }
 
 fn check_source(at: Cursor<'_>, all_known: bool) {

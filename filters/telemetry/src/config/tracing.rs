@@ -1,6 +1,6 @@
 //! How requests are traced.
 
-use pointsman_wire::{Cursor, Decode, list, message};
+use pointsman_wire::{Cursor, Decode, list, message, optional};
 
 use super::Mode;
 use crate::trace::Propagators;
@@ -41,15 +41,14 @@ impl Tracing {
 }
 
 fn read_percentage(at: Cursor<'_>) -> Option<Option<u32>> {
-    if at.value().is_null() {
-        return Some(None);
-    }
-    let percentage = at.value().as_f64().filter(|percentage| (0.0..=100.0).contains(percentage));
-    match percentage {
-        // In hundredths, as Istio rounds.
-        Some(percentage) => Some(Some((percentage * 100.0) as u32)),
-        None => at.error(format_args!("{} is no percentage, expected 0 to 100", at.value())),
-    }
+    optional(at, |at| {
+        let percentage = at.value().as_f64().filter(|percentage| (0.0..=100.0).contains(percentage));
+        match percentage {
+            // In hundredths, as Istio rounds.
+            Some(percentage) => Some((percentage * 100.0) as u32),
+            None => at.error(format_args!("{} is no percentage, expected 0 to 100", at.value())),
+        }
+    })
 }
 
 /// `propagators`, in the words of `OTEL_PROPAGATORS`.
